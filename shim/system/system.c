@@ -1,0 +1,1 @@
+// The empty translation unit that SwiftPM wants for a C target.
