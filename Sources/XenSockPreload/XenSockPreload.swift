@@ -1,0 +1,2 @@
+import CXenSockPreload
+import XenSockFrontend

@@ -1,0 +1,187 @@
+/// The backend's end of `in`: it produces what the socket received (docs/PROTOCOL.md, 2.2).
+@frozen
+public struct InRingBack {
+    @usableFromInline let producer: IndexWord
+    @usableFromInline let consumer: IndexWord
+    @usableFromInline let data: UnsafeMutableRawPointer
+    @usableFromInline let mask: UInt32
+    /// The backend's own copy of in_prod; what stands in shared memory is never believed.
+    public private(set) var produced: UInt32 = 0
+
+    /// - Parameters:
+    ///   - indexes: the indexes page, 4096 bytes. Not owned.
+    ///   - data: the half's first byte. Not owned.
+    ///   - size: the half's size in bytes, a power of two; 0 for a socket that has no data ring (yet).
+    public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        producer = IndexWord(indexes + InProducer.offset)
+        consumer = IndexWord(indexes + InConsumer.offset)
+        self.data = data
+        mask = size &- 1
+    }
+
+    @inlinable @inline(__always)
+    public var size: UInt32 { mask &+ 1 }
+
+    /// The bytes produced and not yet consumed.
+    @inlinable
+    public func unread() throws(RingViolation) -> UInt32 {
+        let used = produced &- consumer.load().index
+        if used > size { throw RingViolation() }
+        return used
+    }
+
+    /// The free space, at most `limit` bytes of it.
+    @inlinable
+    public func free(limit: UInt32) throws(RingViolation) -> Segments {
+        let space = size &- (try unread())
+        return Segments(data: data, mask: mask, index: produced, count: space < limit ? space : limit)
+    }
+
+    /// Publishes `count` bytes (or one arrival of a listener, with no data).
+    ///
+    /// - Parameter edge: the socket is marked edge-triggered: every publish is a token.
+    /// - Returns: whether the caller must now send one token. Sending first would lose it to a reader that disarms.
+    public mutating func publish(_ count: UInt32, edge: Bool) throws(RingViolation) -> Bool {
+        let next = produced &+ count
+        let (before, after) = try producer.update { value in
+            let tokens = value.tokens
+            let add: UInt32 = tokens == 0 || (edge && tokens < InProducer.tokens) ? 1 : 0
+            return IndexWord.Value(index: next, flags: (value.flags & ~InProducer.tokens) | (tokens &+ add))
+        }
+        produced = next
+        return after.tokens != before.tokens
+    }
+
+    /// Sets TOKENS if it is 0: there is something to see that is not data (an error, a decided connect), or the
+    /// reader's recovery left data without a token.
+    ///
+    /// - Returns: whether the caller must now send one token.
+    public mutating func arm() throws(RingViolation) -> Bool {
+        try publish(0, edge: false)
+    }
+
+    /// Marks the end of the stream. The caller then shuts down its end of the placeholder for writing.
+    public func publishEndOfFile() throws(RingViolation) {
+        let index = produced
+        _ = try producer.update { .init(index: index, flags: $0.flags | InProducer.endOfFile) }
+    }
+
+    /// Asks the frontend to ring once half of the ring is free.
+    ///
+    /// - Returns: false if the frontend consumed meanwhile: there is space, look again.
+    public func stall() throws(RingViolation) -> Bool {
+        let value = consumer.load()
+        let used = produced &- value.index
+        if used > size { throw RingViolation() }
+        if used < size { return false }
+        return consumer.compareExchange(value, .init(index: value.index, flags: value.flags | InConsumer.stall))
+    }
+
+    /// in_prod of a listener: what an ACCEPT's answer reports as `arrivals`.
+    @inlinable
+    public var arrivals: UInt32 { produced }
+}
+
+/// The frontend's end of `in`: it consumes.
+///
+/// The frontend's index stands in the consumer word itself, because several processes share a socket; whoever consumes
+/// holds the socket's receive lock. A signal handler of the holder's thread may consume in between: the interrupted copy
+/// notices at its swap.
+@frozen
+public struct InRingFront {
+    @usableFromInline let producer: IndexWord
+    @usableFromInline let consumer: IndexWord
+    @usableFromInline let data: UnsafeMutableRawPointer
+    @usableFromInline let mask: UInt32
+
+    @inlinable @inline(__always)
+    public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        producer = IndexWord(indexes + InProducer.offset)
+        consumer = IndexWord(indexes + InConsumer.offset)
+        self.data = data
+        mask = size &- 1
+    }
+
+    @inlinable @inline(__always)
+    public var size: UInt32 { mask &+ 1 }
+
+    /// What a reader saw at one instant; consuming and disarming are tied to it.
+    @frozen
+    public struct View {
+        public var producer: IndexWord.Value
+        public var consumer: IndexWord.Value
+
+        @inlinable @inline(__always)
+        init(producer: IndexWord.Value, consumer: IndexWord.Value) {
+            self.producer = producer
+            self.consumer = consumer
+        }
+
+        @inlinable @inline(__always)
+        public var count: UInt32 { producer.index &- consumer.index }
+
+        @inlinable @inline(__always)
+        public var endOfFile: Bool { producer.has(InProducer.endOfFile) }
+    }
+
+    @inlinable @inline(__always)
+    public func view() throws(RingViolation) -> View {
+        let view = View(producer: producer.load(), consumer: consumer.load())
+        if view.count > size { throw RingViolation() }
+        return view
+    }
+
+    /// The first `limit` bytes to read, from `skip` bytes behind the consumer's index.
+    @inlinable @inline(__always)
+    public func bytes(_ view: View, skip: UInt32 = 0, limit: UInt32) -> Segments {
+        let count = view.count &- (skip < view.count ? skip : view.count)
+        return Segments(
+            data: data, mask: mask, index: view.consumer.index &+ skip, count: count < limit ? count : limit)
+    }
+
+    @frozen
+    public enum Consumption {
+        /// Consumed; ring the doorbell if `ring`.
+        case done(ring: Bool)
+        /// A signal handler consumed in between: what was copied is not next; copy again.
+        case moved
+    }
+
+    /// Moves in_cons on by `count` bytes, which have been copied.
+    @inlinable @inline(__always)
+    public func consume(_ view: View, _ count: UInt32) throws(RingViolation) -> Consumption {
+        var expected = view.consumer
+        let next = expected.index &+ count
+        let free = size &- (view.count &- count)
+        var tries = 0
+        while tries < exchangeLimit {
+            let stalled = expected.has(InConsumer.stall)
+            let ring = stalled && free >= size / 2
+            let flags = ring ? expected.flags & ~InConsumer.stall : expected.flags
+            if consumer.compareExchange(expected, .init(index: next, flags: flags)) { return .done(ring: ring) }
+            let now = consumer.load()
+            if now.index != expected.index { return .moved }
+            expected = now
+            tries &+= 1
+        }
+        throw RingViolation()
+    }
+
+    /// Clears TOKENS of an empty ring. The caller then receives `view.producer.tokens` bytes from the placeholder.
+    ///
+    /// - Returns: false if the producer moved: look again.
+    @inlinable @inline(__always)
+    public func disarm(_ view: View) -> Bool {
+        disarm(view.producer)
+    }
+
+    /// Likewise, tied to a value of the producer word alone (a listener's, a failed connect's).
+    @inlinable @inline(__always)
+    public func disarm(_ value: IndexWord.Value) -> Bool {
+        producer.compareExchange(value, .init(index: value.index, flags: value.flags & ~InProducer.tokens))
+    }
+
+    /// The producer word as it stands.
+    @inlinable @inline(__always)
+    public func producerValue() -> IndexWord.Value { producer.load() }
+}

@@ -1,0 +1,236 @@
+/// The frontend's end of `out`: it produces what the program sends (docs/PROTOCOL.md, 2.2). Whoever produces holds the
+/// socket's send lock.
+@frozen
+public struct OutRingFront {
+    @usableFromInline let producer: IndexWord
+    @usableFromInline let consumer: IndexWord
+    @usableFromInline let data: UnsafeMutableRawPointer
+    @usableFromInline let mask: UInt32
+
+    @inlinable @inline(__always)
+    public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        producer = IndexWord(indexes + OutProducer.offset)
+        consumer = IndexWord(indexes + OutConsumer.offset)
+        self.data = data
+        mask = size &- 1
+    }
+
+    @inlinable @inline(__always)
+    public var size: UInt32 { mask &+ 1 }
+
+    /// What a writer saw at one instant.
+    @frozen
+    public struct View {
+        public var producer: IndexWord.Value
+        public var consumer: IndexWord.Value
+
+        @inlinable @inline(__always)
+        init(producer: IndexWord.Value, consumer: IndexWord.Value) {
+            self.producer = producer
+            self.consumer = consumer
+        }
+
+        @inlinable @inline(__always)
+        public var used: UInt32 { producer.index &- consumer.index }
+
+        @inlinable @inline(__always)
+        public var isBroken: Bool { consumer.has(OutConsumer.broken) }
+
+        @inlinable @inline(__always)
+        public var isConnected: Bool { consumer.has(OutConsumer.connected) }
+    }
+
+    @inlinable @inline(__always)
+    public func view() throws(RingViolation) -> View {
+        let view = View(producer: producer.load(), consumer: consumer.load())
+        if view.used > size { throw RingViolation() }
+        return view
+    }
+
+    /// The consumer word as it stands.
+    @inlinable @inline(__always)
+    public func consumerValue() -> IndexWord.Value { consumer.load() }
+
+    /// out_prod as it stands: what orders a request behind the bytes published so far.
+    @inlinable @inline(__always)
+    public var produced: UInt32 { producer.load().index }
+
+    @inlinable @inline(__always)
+    public func free(_ view: View, limit: UInt32) -> Segments {
+        let space = size &- view.used
+        return Segments(
+            data: data, mask: mask, index: view.producer.index, count: space < limit ? space : limit)
+    }
+
+    @frozen
+    public enum Publication {
+        /// Published; ring the doorbell if `ring`.
+        case done(ring: Bool)
+        /// A signal handler published in between: what was copied stands in its place; copy again.
+        case moved
+    }
+
+    /// Publishes `count` bytes that have been copied to `free`.
+    @inlinable @inline(__always)
+    public func publish(_ view: View, _ count: UInt32) throws(RingViolation) -> Publication {
+        var expected = view.producer
+        let next = expected.index &+ count
+        var tries = 0
+        while tries < exchangeLimit {
+            let ring = expected.has(OutProducer.idle)
+            if producer.compareExchange(expected, .init(index: next, flags: expected.flags & ~OutProducer.idle)) {
+                return .done(ring: ring)
+            }
+            let now = producer.load()
+            if now.index != expected.index { return .moved }
+            expected = now
+            tries &+= 1
+        }
+        throw RingViolation()
+    }
+
+    @frozen
+    public enum Blocking {
+        /// FULL stands: the placeholder polls not writable until the backend drains.
+        case full
+        /// FPEND stands: send one filler, then call `fillerSent`.
+        case sendFiller
+        /// The word changed meanwhile: look again.
+        case lookAgain
+    }
+
+    /// Makes the placeholder not writable: `out` is full in `consumer`, or a connect was under way.
+    @inlinable
+    public func block(_ consumer: IndexWord.Value) -> Blocking {
+        if consumer.has(OutConsumer.full) { return .full }
+        if consumer.has(OutConsumer.fillerPending) { return .lookAgain }
+        if consumer.has(OutConsumer.owed) {
+            let flags = consumer.flags & ~OutConsumer.owed | OutConsumer.full
+            return self.consumer.compareExchange(consumer, .init(index: consumer.index, flags: flags))
+                ? .full : .lookAgain
+        }
+        let flags = consumer.flags | OutConsumer.fillerPending
+        return self.consumer.compareExchange(consumer, .init(index: consumer.index, flags: flags))
+            ? .sendFiller : .lookAgain
+    }
+
+    /// Turns FPEND into FULL after the filler was sent. If the backend has drained meanwhile it has turned FPEND into
+    /// OWE and takes the filler back.
+    @inlinable
+    public func fillerSent() throws(RingViolation) {
+        _ = try consumer.update { value in
+            guard value.has(OutConsumer.fillerPending) else { return value }
+            return .init(
+                index: value.index, flags: value.flags & ~OutConsumer.fillerPending | OutConsumer.full)
+        }
+    }
+}
+
+/// The backend's end of `out`: it consumes and sends to the network.
+@frozen
+public struct OutRingBack {
+    @usableFromInline let producer: IndexWord
+    @usableFromInline let consumer: IndexWord
+    @usableFromInline let data: UnsafeMutableRawPointer
+    @usableFromInline let mask: UInt32
+    /// The backend's own copy of out_cons.
+    public private(set) var consumed: UInt32 = 0
+
+    public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        producer = IndexWord(indexes + OutProducer.offset)
+        consumer = IndexWord(indexes + OutConsumer.offset)
+        self.data = data
+        mask = size &- 1
+    }
+
+    @inlinable @inline(__always)
+    public var size: UInt32 { mask &+ 1 }
+
+    /// The bytes waiting to be sent. Read once, bounded.
+    @inlinable
+    public func waiting() throws(RingViolation) -> UInt32 {
+        let count = producer.load().index &- consumed
+        if count > size { throw RingViolation() }
+        return count
+    }
+
+    /// The first `limit` bytes of the `waiting` ones.
+    @inlinable
+    public func bytes(_ waiting: UInt32, limit: UInt32) -> Segments {
+        Segments(data: data, mask: mask, index: consumed, count: waiting < limit ? waiting : limit)
+    }
+
+    /// What the backend does to the placeholder after it changed the consumer word.
+    @frozen
+    public enum Drain {
+        case nothing
+        /// Receive exactly one filler: the placeholder becomes writable.
+        case receiveFiller
+        /// A filler is on its way: receive it when it comes.
+        case owesFiller
+    }
+
+    /// Moves out_cons on by `count` bytes; if half of the ring is free then, lets the writer go on.
+    public mutating func consume(_ count: UInt32) throws(RingViolation) -> Drain {
+        let next = consumed &+ count
+        let left = producer.load().index &- next
+        if left > size { throw RingViolation() }
+        let drain = try change(index: next, release: size &- left >= size / 2, set: 0)
+        consumed = next
+        return drain
+    }
+
+    /// The connect is decided: the placeholder becomes writable.
+    public func decideConnect() throws(RingViolation) -> Drain {
+        try change(index: consumed, release: true, set: OutConsumer.connected)
+    }
+
+    /// Nothing more can be sent: every writer gets an error, the placeholder becomes writable.
+    public func breakDown() throws(RingViolation) -> Drain {
+        try change(index: consumed, release: true, set: OutConsumer.broken)
+    }
+
+    /// A filler came that is owed.
+    ///
+    /// - Returns: whether it was still owed, and is to be received now.
+    public func settleOwed() throws(RingViolation) -> Bool {
+        let (before, _) = try consumer.update { value in
+            .init(index: value.index, flags: value.flags & ~OutConsumer.owed)
+        }
+        return before.has(OutConsumer.owed)
+    }
+
+    /// Whether a filler is owed (`settleOwed` before receiving it).
+    @inlinable
+    public var isOwed: Bool { consumer.load().has(OutConsumer.owed) }
+
+    /// Tells the writer to ring at its next publish.
+    ///
+    /// - Returns: false if it has published meanwhile: look again.
+    public func idle() throws(RingViolation) -> Bool {
+        let value = producer.load()
+        if value.index != consumed {
+            if value.index &- consumed > size { throw RingViolation() }
+            return false
+        }
+        if value.has(OutProducer.idle) { return true }
+        return producer.compareExchange(value, .init(index: value.index, flags: value.flags | OutProducer.idle))
+    }
+
+    private func change(index: UInt32, release: Bool, set: UInt32) throws(RingViolation) -> Drain {
+        let (before, _) = try consumer.update { value in
+            var flags = value.flags | set
+            if release {
+                if flags & OutConsumer.full != 0 {
+                    flags &= ~OutConsumer.full
+                } else if flags & OutConsumer.fillerPending != 0 {
+                    flags = flags & ~OutConsumer.fillerPending | OutConsumer.owed
+                }
+            }
+            return .init(index: index, flags: flags)
+        }
+        guard release else { return .nothing }
+        if before.has(OutConsumer.full) { return .receiveFiller }
+        return before.has(OutConsumer.fillerPending) ? .owesFiller : .nothing
+    }
+}
