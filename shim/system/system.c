@@ -1,1 +1,4 @@
-// The empty translation unit that SwiftPM wants for a C target.
+#include "CXenSockSystem.h"
+
+struct xs_waiting_calls xs_waiting_calls;
+__thread uint64_t xs_thread_tag;

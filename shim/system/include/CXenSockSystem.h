@@ -3,9 +3,7 @@
 #ifndef CXENSOCK_SYSTEM_H
 #define CXENSOCK_SYSTEM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+/* No _GNU_SOURCE: the ordinary build shares these headers' types with Swift's Glibc module, which has none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -20,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,6 +26,9 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+/* What the headers define only under _GNU_SOURCE. */
+enum { XS_POLLRDHUP = 0x2000 };
 
 /* A system call with up to six arguments. Returns the kernel's value: -4095..-1 are negative errno values. */
 static inline long xs_syscall(long number, long a, long b, long c, long d, long e, long f) {
@@ -54,6 +54,109 @@ static inline long xs_syscall(long number, long a, long b, long c, long d, long 
     return x0;
 #else
 #error "XenSock knows the system call convention of x86-64 and arm64 only"
+#endif
+}
+
+/* The calls that wait, through libc where the preload library has found them, so that they are cancellation points;
+ * otherwise (null) raw. Set once, before the first wait. */
+struct xs_waiting_calls {
+    ssize_t (*recv)(int, void *, size_t, int);
+    int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+};
+extern struct xs_waiting_calls xs_waiting_calls;
+
+/* This thread's lock tag: session id in the upper half, thread id in the lower. 0: not known yet. */
+extern __thread uint64_t xs_thread_tag __attribute__((tls_model("initial-exec")));
+static inline uint64_t xs_get_thread_tag(void) { return xs_thread_tag; }
+static inline void xs_set_thread_tag(uint64_t tag) { xs_thread_tag = tag; }
+
+/* recv through `xs_waiting_calls`. Returns a negative errno on failure. */
+static inline long xs_wait_recv(int fd, void *buffer, size_t size, int flags) {
+    if (!xs_waiting_calls.recv) return xs_syscall(SYS_recvfrom, fd, (long)buffer, (long)size, flags, 0, 0);
+    int saved = errno;
+    long result = xs_waiting_calls.recv(fd, buffer, size, flags);
+    if (result < 0) {
+        result = -errno;
+        errno = saved;
+    }
+    return result;
+}
+
+/* ppoll on one descriptor through `xs_waiting_calls`; a negative `nanoseconds` waits for ever. Returns the received
+ * events, 0 at the time limit, or a negative errno. */
+static inline long xs_wait_poll(int fd, short events, long long nanoseconds) {
+    struct pollfd entry = {fd, events, 0};
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    struct timespec *timeout = nanoseconds < 0 ? NULL : &limit;
+    long result;
+    if (xs_waiting_calls.ppoll) {
+        int saved = errno;
+        result = xs_waiting_calls.ppoll(&entry, 1, timeout, NULL);
+        if (result < 0) {
+            result = -errno;
+            errno = saved;
+        }
+    } else {
+        result = xs_syscall(SYS_ppoll, (long)&entry, 1, (long)timeout, 0, 0, 0);
+    }
+    return result > 0 ? entry.revents : result;
+}
+
+/* Sends `size` bytes and up to two descriptors (-1: none) in one message. Returns the bytes sent or a negative errno. */
+static inline long xs_send_descriptors(int fd, const void *bytes, size_t size, int first, int second) {
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct iovec vector = {(void *)bytes, size};
+    struct msghdr message = {0};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    if (first >= 0) {
+        int count = second >= 0 ? 2 : 1;
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+        int *descriptors = (int *)CMSG_DATA(&control.header);
+        descriptors[0] = first;
+        if (count == 2) descriptors[1] = second;
+    }
+    return xs_syscall(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
+}
+
+/* Receives one message and up to two descriptors (close-on-exec; -1 where none came). Returns the bytes received, 0 at
+ * the end, or a negative errno. */
+static inline long xs_receive_descriptors(int fd, void *bytes, size_t size, int flags, int *first, int *second) {
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct iovec vector = {bytes, size};
+    struct msghdr message = {0};
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    *first = *second = -1;
+    long result = xs_syscall(SYS_recvmsg, fd, (long)&message, flags | MSG_CMSG_CLOEXEC, 0, 0, 0);
+    if (result < 0) return result;
+    struct cmsghdr *header = message.msg_controllen >= sizeof(struct cmsghdr) ? &control.header : NULL;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        int *descriptors = (int *)CMSG_DATA(header);
+        if (header->cmsg_len >= CMSG_LEN(sizeof(int))) *first = descriptors[0];
+        if (header->cmsg_len >= CMSG_LEN(2 * sizeof(int))) *second = descriptors[1];
+    }
+    return result;
+}
+
+static inline void xs_pause(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("pause");
+#else
+    __asm__ volatile("yield");
 #endif
 }
 

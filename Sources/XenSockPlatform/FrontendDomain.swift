@@ -1,0 +1,29 @@
+/// What a frontend's socket needs of its domain: events towards the backend, and the placeholder, which carries readiness
+/// from the backend (docs/PROTOCOL.md, 2.2). The protocol code knows nothing else of the platform below it.
+public protocol FrontendDomain {
+    /// Notifies the backend of the event channel `port`.
+    func notify(_ port: UInt32)
+
+    /// Receives up to `count` tokens without waiting.
+    ///
+    /// - Returns: their number; 0 if the other end is closed or shut down; a negative errno (-EAGAIN: none there).
+    func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int
+
+    /// Sends one filler without waiting. Returns whether it went out.
+    func sendFiller(_ placeholder: Int32) -> Bool
+
+    /// Waits until a token stands, as recv(2) waits: restarted or interrupted by signals as the kernel does it, bounded
+    /// by the descriptor's SO_RCVTIMEO.
+    ///
+    /// - Returns: 1; 0 if the other end is closed or shut down; a negative errno.
+    func awaitToken(_ placeholder: Int32) -> Int
+
+    /// Waits until the placeholder is writable or its other end is gone.
+    ///
+    /// - Parameter nanoseconds: the time limit; negative: none.
+    /// - Returns: 1; 0 at the time limit; -EINTR.
+    func awaitWritable(_ placeholder: Int32, nanoseconds: Int) -> Int
+
+    /// Whether the other end of the placeholder is closed or shut down, tokens aside.
+    func isHungUp(_ placeholder: Int32) -> Bool
+}

@@ -1,0 +1,55 @@
+import CXenSockSystem
+import XenSockRing
+
+/// The local platform as a socket of the frontend sees it: an arena with its doorbell, and AF_UNIX placeholders
+/// (docs/PROTOCOL.md, chapter 3).
+public struct LocalDomain: FrontendDomain {
+    /// The arena's first byte. Not owned.
+    public let arena: UnsafeMutableRawPointer
+    /// The service's doorbell, an eventfd. Not owned.
+    public let doorbell: Int32
+
+    @inlinable @inline(__always)
+    public init(arena: UnsafeMutableRawPointer, doorbell: Int32) {
+        self.arena = arena
+        self.doorbell = doorbell
+    }
+
+    /// Size of a filler in bytes: one alone keeps a socket with the smallest SO_SNDBUF from polling writable.
+    public static var fillerSize: Int { 256 }
+
+    @inlinable
+    public func notify(_ port: UInt32) {
+        guard DoorbellFront(arena: arena).ring(port) else { return }
+        var one: UInt64 = 1
+        _ = Kernel.write(doorbell, &one, 8)
+    }
+
+    public func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+            Kernel.receive(placeholder, buffer.baseAddress!, count < 256 ? count : 256, Int32(MSG_DONTWAIT))
+        }
+    }
+
+    public func sendFiller(_ placeholder: Int32) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: Self.fillerSize, alignment: 8) { buffer in
+            memset(buffer.baseAddress!, 0, Self.fillerSize)
+            let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
+            return Kernel.send(placeholder, buffer.baseAddress!, Self.fillerSize, flags) == Self.fillerSize
+        }
+    }
+
+    public func awaitToken(_ placeholder: Int32) -> Int {
+        var byte: UInt8 = 0
+        return xs_wait_recv(placeholder, &byte, 1, Int32(MSG_PEEK))
+    }
+
+    public func awaitWritable(_ placeholder: Int32, nanoseconds: Int) -> Int {
+        let result = xs_wait_poll(placeholder, Int16(POLLOUT), Int64(nanoseconds))
+        return result > 0 ? 1 : result
+    }
+
+    public func isHungUp(_ placeholder: Int32) -> Bool {
+        xs_wait_poll(placeholder, Int16(XS_POLLRDHUP), 0) > 0
+    }
+}
