@@ -1,1 +1,160 @@
+import CXenSockSystem
 import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// The socket API for one process. Every function returns what the system call of its name returns: a value of at least
+/// 0, or a negative errno.
+///
+/// Nothing here allocates, except name resolution; everything else may be called from signal handlers.
+public enum Frontend {
+    /// The socket behind a descriptor; nil if it is not ours. One array read.
+    @inline(__always)
+    public static func find(_ fd: Int32) -> SocketHandle? { Descriptors.find(fd) }
+
+    /// Whether socket(2) with these arguments is ours: every Internet socket is, so that none reaches the kernel's network.
+    public static func redirects(domain: Int32, type: Int32, protocol: Int32) -> Bool {
+        domain == AF_INET || domain == AF_INET6
+    }
+
+    /// socket(2).
+    public static func socket(domain: Int32, type: Int32, protocol: Int32) -> Int {
+        let flags = type & ~0xf
+        let kind = type & 0xf
+        if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
+        guard kind == Int32(SOCK_STREAM.rawValue) else { return -Int(ESOCKTNOSUPPORT) }
+        return Birth.open(flags: flags) { state, port, id in
+            Commands.exchange(
+                .socket(
+                    id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
+                    protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),
+                    indexesPage: Arena.indexesPage(forPort: port, ports: state.pointee.ports)))
+        }
+    }
+
+    /// bind(2).
+    public static func bind(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
+        guard let address else { return -Int(EFAULT) }
+        guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
+        let result = command(handle, .bind(id: handle.entry.id, address: address)).ret
+        if result == 0 { handle.status.set(StatusLine.Flag.bound, true) }
+        return Int(result)
+    }
+
+    /// listen(2).
+    public static func listen(_ handle: SocketHandle, backlog: Int32) -> Int {
+        let result = command(handle, .listen(id: handle.entry.id, backlog: backlog)).ret
+        if result != 0 { return Int(result) }
+        handle.status.set(StatusLine.Flag.listening, true)
+        _ = handle.socket.obstruct()
+        return 0
+    }
+
+    /// shutdown(2).
+    public static func shutdown(_ handle: SocketHandle, how: Int32) -> Int {
+        guard how >= 0, how <= 2 else { return -Int(EINVAL) }
+        let socket = handle.socket
+        let result = command(
+            handle,
+            .shutdown(id: handle.entry.id, how: UInt32(how), outProducer: socket.output.produced)
+        ).ret
+        if result != 0 { return Int(result) }
+        if how != Int32(SHUT_WR) { handle.status.set(StatusLine.Flag.readShut, true) }
+        if how != Int32(SHUT_RD) {
+            handle.status.set(StatusLine.Flag.writeShut, true)
+            _ = Kernel.shutdown(handle.fd, Int32(SHUT_WR))
+        }
+        return 0
+    }
+
+    /// recv(2) and its family on a stream socket.
+    ///
+    /// - Parameter message: takes name, control and flags of recvmsg(2); its vectors are not looked at.
+    public static func receive(
+        _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
+        message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
+        if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
+        let result = handle.socket.receive(vectors, count, flags: flags)
+        if result >= 0, let message {
+            message.pointee.msg_namelen = 0
+            message.pointee.msg_controllen = 0
+            message.pointee.msg_flags = 0
+        }
+        return result
+    }
+
+    /// send(2) and its family on a stream socket. Raises SIGPIPE unless MSG_NOSIGNAL says otherwise.
+    public static func send(
+        _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
+        address: UnsafeRawPointer?, length: UInt32
+    ) -> Int {
+        let result =
+            flags & Int32(MSG_OOB) != 0
+            ? Urgent.send(handle, vectors, count, flags: flags)
+            : handle.socket.send(vectors, count, flags: flags)
+        if result == -Int(EPIPE), flags & Int32(MSG_NOSIGNAL) == 0 { Signals.raiseBrokenPipe() }
+        return result
+    }
+
+    /// getsockname(2), or getpeername(2) if `peer`.
+    public static func getName(
+        _ handle: SocketHandle, peer: Bool, _ address: UnsafeMutableRawPointer?,
+        _ length: UnsafeMutablePointer<socklen_t>?
+    ) -> Int {
+        guard let address, let length else { return -Int(EFAULT) }
+        if Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
+        let response = command(
+            handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
+        if response.ret != 0 { return Int(response.ret) }
+        guard let name = response.address else { return -Int(EIO) }
+        length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
+        return 0
+    }
+
+    /// close(2) of any descriptor.
+    public static func close(_ fd: Int32) -> Int { Descriptors.close(fd) }
+
+    /// close_range(2).
+    public static func closeRange(first: UInt32, last: UInt32, flags: UInt32) -> Int {
+        Descriptors.closeRange(first, last, flags)
+    }
+
+    /// Whether a descriptor is the library's own.
+    public static func isPrivate(_ fd: Int32) -> Bool { Descriptors.isPrivate(fd) }
+
+    /// Makes room for a descriptor number that the program is about to take by dup2(2) or dup3(2): moves what is the
+    /// library's own, lets go of a socket that will be closed.
+    ///
+    /// - Returns: the socket that stood there; hand it to `replaced` when the kernel has closed it.
+    public static func makeWay(_ fd: Int32) -> SocketHandle? {
+        Descriptors.makeWay(fd)
+        return Session.isBorrowed ? nil : Descriptors.find(fd)
+    }
+
+    /// The kernel closed the descriptor of a socket by putting another in its place.
+    public static func replaced(_ handle: SocketHandle) { Descriptors.released(handle) }
+
+    /// The kernel made `to` a duplicate of `from`.
+    public static func duplicated(from: Int32, to: Int32) {
+        let entry = Descriptors.find(from) == nil ? TableEntry.foreign : Descriptors.entry(from)
+        if entry == .foreign, ProcessState.region == nil { return }
+        Descriptors.set(to, entry)
+    }
+
+    /// A descriptor came from another process: what it is must be found out.
+    public static func forget(_ fd: Int32) { Descriptors.set(fd, .unknown) }
+
+    /// Runs a request on a socket; one that this session does not know yet is attached first.
+    static func command(
+        _ handle: SocketHandle, _ request: Request, input: UnsafeRawBufferPointer? = nil,
+        output: UnsafeMutableRawBufferPointer? = nil
+    ) -> Response {
+        let response = Commands.exchange(request, input: input, output: output)
+        guard response.ret == -EBADF else { return response }
+        let attachment = Commands.attach(handle.fd, id: handle.entry.id, withArena: false)
+        Frames.drop(attachment.memory, attachment.doorbell)
+        if attachment.error != 0 { return response }
+        return Commands.exchange(request, input: input, output: output)
+    }
+}

@@ -21,7 +21,7 @@ public protocol FrontendDomain {
     /// Waits until the placeholder is writable or its other end is gone.
     ///
     /// - Parameter nanoseconds: the time limit; negative: none.
-    /// - Returns: 1; 0 at the time limit; -EINTR.
+    /// - Returns: 1; 2 if it is hung up; 0 at the time limit; -EINTR.
     func awaitWritable(_ placeholder: Int32, nanoseconds: Int) -> Int
 
     /// Whether the other end of the placeholder is closed or shut down, tokens aside.

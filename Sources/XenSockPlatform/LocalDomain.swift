@@ -18,6 +18,9 @@ public struct LocalDomain: FrontendDomain {
     /// Size of a filler in bytes: one alone keeps a socket with the smallest SO_SNDBUF from polling writable.
     public static var fillerSize: Int { 256 }
 
+    /// SO_SNDBUF of a placeholder in bytes: the smallest that the kernel gives.
+    public static var placeholderBuffer: Int { 4608 }
+
     @inlinable
     public func notify(_ port: UInt32) {
         guard DoorbellFront(arena: arena).ring(port) else { return }
@@ -46,7 +49,8 @@ public struct LocalDomain: FrontendDomain {
 
     public func awaitWritable(_ placeholder: Int32, nanoseconds: Int) -> Int {
         let result = xs_wait_poll(placeholder, Int16(POLLOUT), Int64(nanoseconds))
-        return result > 0 ? 1 : result
+        if result <= 0 { return result }
+        return result & Int(POLLHUP | POLLERR) != 0 ? 2 : 1
     }
 
     public func isHungUp(_ placeholder: Int32) -> Bool {

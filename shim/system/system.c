@@ -2,3 +2,5 @@
 
 struct xs_waiting_calls xs_waiting_calls;
 __thread uint64_t xs_thread_tag;
+
+struct xs_process_state xs_process_state;

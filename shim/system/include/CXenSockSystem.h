@@ -27,6 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+
 /* What the headers define only under _GNU_SOURCE. */
 enum { XS_POLLRDHUP = 0x2000 };
 
@@ -69,6 +72,20 @@ extern struct xs_waiting_calls xs_waiting_calls;
 extern __thread uint64_t xs_thread_tag __attribute__((tls_model("initial-exec")));
 static inline uint64_t xs_get_thread_tag(void) { return xs_thread_tag; }
 static inline void xs_set_thread_tag(uint64_t tag) { xs_thread_tag = tag; }
+
+/* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
+ * started; copied, because programs overwrite their environment. */
+struct xs_process_state {
+    uint64_t region;
+    uint64_t session;
+    uint32_t reported;
+    uint32_t quiet;
+    int32_t lifeline;
+    char socket_path[108];
+    char user_socket_path[108];
+};
+extern struct xs_process_state xs_process_state;
+static inline struct xs_process_state *_Nonnull xs_get_process_state(void) { return &xs_process_state; }
 
 /* recv through `xs_waiting_calls`. Returns a negative errno on failure. */
 static inline long xs_wait_recv(int fd, void *buffer, size_t size, int flags) {
@@ -162,5 +179,7 @@ static inline void xs_pause(void) {
 
 static inline int xs_errno(void) { return errno; }
 static inline void xs_set_errno(int value) { errno = value; }
+
+#pragma clang diagnostic pop
 
 #endif

@@ -1,0 +1,89 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// How a socket comes to be: a port, a placeholder, a request that names both.
+enum Birth {
+    /// Makes a placeholder and a socket behind it.
+    ///
+    /// - Parameters:
+    ///   - flags: SOCK_CLOEXEC and SOCK_NONBLOCK.
+    ///   - request: asks the service for the socket (SOCKET, ACCEPT) and returns its answer.
+    /// - Returns: the program's descriptor, or a negative errno.
+    static func open(
+        flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt32, SocketID) -> Response
+    ) -> Int {
+        guard let state = Session.opened(), let base = state.pointee.base else { return -Int(ENETDOWN) }
+        let pair = Kernel.socketPair(type: Int32(SOCK_STREAM.rawValue) | flags)
+        if pair.result < 0 { return pair.result }
+        let mask = Kernel.blockSignals()
+        Session.lock(state)
+        let taken = Ports.take(state)
+        Session.unlock(state)
+        Kernel.restoreSignals(mask)
+        guard let port = taken else {
+            discard(pair.first, pair.second)
+            return -Int(EMFILE)
+        }
+        let status = SocketStatus(line: base + Arena.statusOffset(port: port))
+        let generation = status.generation
+        Ports.taken(state, port, generation: generation)
+        let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0
+        status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking : 0)
+        IndexesPageWriter(base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))).clear()
+        let bound = Commands.bindPort(state, port, pair.second, pair.first)
+        _ = Kernel.close(pair.second)
+        if bound < 0 {
+            _ = Kernel.close(pair.first)
+            abandon(state, port, bound: false)
+            return bound
+        }
+        let entry = TableEntry(arena: Int(state.pointee.arena), generation: generation, port: port)
+        let response = request(state, port, entry.id)
+        if response.ret != 0 {
+            _ = Kernel.close(pair.first)
+            abandon(state, port, bound: true)
+            return Int(response.ret)
+        }
+        Descriptors.set(pair.first, entry)
+        return Int(pair.first)
+    }
+
+    private static func abandon(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32, bound: Bool) {
+        let mask = Kernel.blockSignals()
+        Session.lock(state)
+        Ports.abandon(state, port, bound: bound)
+        Session.unlock(state)
+        Kernel.restoreSignals(mask)
+    }
+
+    private static func discard(_ first: Int32, _ second: Int32) {
+        _ = Kernel.close(first)
+        _ = Kernel.close(second)
+    }
+}
+
+/// Writes what the frontend owes the backend in an indexes page.
+struct IndexesPageWriter {
+    private let page: UnsafeMutableRawPointer
+
+    init(_ page: UnsafeMutableRawPointer) { self.page = page }
+
+    /// Zeroes the index words, for a socket that begins.
+    func clear() {
+        IndexWord(page + InProducer.offset).store(.init(rawValue: 0))
+        IndexWord(page + InConsumer.offset).store(.init(rawValue: 0))
+        IndexWord(page + OutProducer.offset).store(.init(rawValue: 0))
+        IndexWord(page + OutConsumer.offset).store(.init(rawValue: 0))
+    }
+
+    /// Names the ring's pages: those that follow the indexes page.
+    func writeRing(order: UInt32, indexesPage: GrantReference) {
+        SharedWord32(page + IndexesPage.ringOrder).store(order)
+        for index in 0..<(UInt32(1) << order) {
+            SharedWord32(page + DataRingLayout.referenceOffset(page: Int(index)))
+                .store(indexesPage.rawValue &+ 1 &+ index)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// connect(2) and accept(2).
+extension Frontend {
+    /// Bit of the status line's flags: a connect's outcome was not reported by connect(2) itself yet.
+    static var connectUnreported: UInt32 { 64 }
+
+    /// connect(2).
+    public static func connect(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
+        guard let address else { return -Int(EFAULT) }
+        guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
+        return connect(handle, to: address)
+    }
+
+    static func connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
+        let status = handle.status
+        let socket = handle.socket
+        let blocking = !status.has(StatusLine.Flag.nonBlocking)
+        switch status.state {
+        case .connecting:
+            return blocking ? reported(status, socket.awaitConnect()) : -Int(EALREADY)
+        case .connected:
+            if !status.has(connectUnreported) { return -Int(EISCONN) }
+            status.set(connectUnreported, false)
+            return 0
+        case .failedConnect where status.has(connectUnreported):
+            status.set(connectUnreported, false)
+            let error = status.takeError()
+            return error != 0 ? -error : -Int(ECONNABORTED)
+        case .listening:
+            return -Int(EISCONN)
+        case .open, .failedConnect, .reset, .free:
+            break
+        }
+        socket.prepareConnect()
+        prepareRing(handle)
+        let response = command(
+            handle,
+            .connect(
+                id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
+                eventChannel: EventChannelPort(handle.entry.port)))
+        if response.ret == 0, blocking { return 0 }
+        if response.ret != 0, response.ret != -EINPROGRESS { return Int(response.ret) }
+        if !blocking {
+            // Also when it is decided already: so TCP does, and OUT and SO_ERROR tell.
+            status.set(connectUnreported, true)
+            if response.ret != 0 { _ = socket.obstructUntilDecided() }
+            return -Int(EINPROGRESS)
+        }
+        return reported(status, socket.awaitConnect())
+    }
+
+    /// An interrupted connect(2) goes on; the next one tells.
+    private static func reported(_ status: SocketStatus, _ result: Int) -> Int {
+        status.set(connectUnreported, result == -Int(EINTR) || result == -Int(EINPROGRESS))
+        return result
+    }
+
+    /// The order of a new data ring: 2^8 pages, 512 KiB each way.
+    static var ringOrder: UInt32 { 8 }
+
+    private static func prepareRing(_ handle: SocketHandle) {
+        let page = handle.arena.base + Arena.offset(of: handle.indexesPage)
+        IndexesPageWriter(page).writeRing(order: ringOrder, indexesPage: handle.indexesPage)
+        handle.status.setOrder(ringOrder)
+    }
+
+    /// accept(2), accept4(2).
+    ///
+    /// - Parameter flags: SOCK_CLOEXEC and SOCK_NONBLOCK for the new descriptor.
+    public static func accept(
+        _ handle: SocketHandle, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutablePointer<socklen_t>?,
+        flags: Int32
+    ) -> Int {
+        if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
+        if address != nil, let length, Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
+        guard case .listening = handle.status.state else { return -Int(EINVAL) }
+        let socket = handle.socket
+        while true {
+            let arrival = socket.input.producerValue()
+            if arrival.has(InProducer.endOfFile) { return -Int(EINVAL) }
+            if arrival.tokens > 0 {
+                let result = take(handle, socket, address, length, flags)
+                if result != -Int(EAGAIN) { return result }
+                continue
+            }
+            let error = handle.status.takeError()
+            if error != 0 { return -error }
+            if handle.status.has(StatusLine.Flag.nonBlocking) {
+                return socket.isAbandoned() ? -Int(ECONNABORTED) : -Int(EAGAIN)
+            }
+            let result = socket.domain.awaitToken(handle.fd)
+            if result > 0 {
+                socket.settleIdleTokens()
+                continue
+            }
+            if result == 0, socket.input.producerValue().has(InProducer.endOfFile) { continue }
+            return result == 0 ? -Int(ECONNABORTED) : result
+        }
+    }
+
+    /// Asks for a connection that a token announces.
+    ///
+    /// - Returns: its descriptor; -EAGAIN if another process was faster.
+    private static func take(
+        _ listener: SocketHandle, _ socket: StreamSocket<LocalDomain>, _ address: UnsafeMutableRawPointer?,
+        _ length: UnsafeMutablePointer<socklen_t>?, _ flags: Int32
+    ) -> Int {
+        var peer = SocketAddress()
+        let result = Birth.open(flags: flags) { state, port, id in
+            let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
+            guard let base = state.pointee.base else {
+                return Response(requestID: 0, command: 0, ret: -ENETDOWN, id: id)
+            }
+            IndexesPageWriter(base + Arena.offset(of: page)).writeRing(order: ringOrder, indexesPage: page)
+            SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(ringOrder)
+            let response = command(
+                listener,
+                .accept(
+                    id: listener.entry.id, newID: id, ring: .indexesPage(page), eventChannel: EventChannelPort(port)))
+            if case .accepted(let name, let empty, let arrivals) = response.payload {
+                if empty { socket.clearArrivals(arrivals) }
+                peer = name
+            }
+            return response
+        }
+        if result >= 0, let address, let length {
+            length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
+        }
+        return result
+    }
+}
+
+extension StreamSocket {
+    /// Makes the socket ready for another connect after one that failed: no token, all words zero but for a filler
+    /// that the backend still owes.
+    func prepareConnect() {
+        let ring = input
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        let value = ring.producerValue()
+        if value.tokens > 0, ring.disarm(value) { eat(value.tokens) }
+        IndexWord(indexes + InProducer.offset).store(.init(rawValue: 0))
+        IndexWord(indexes + InConsumer.offset).store(.init(rawValue: 0))
+        IndexWord(indexes + OutProducer.offset).store(.init(rawValue: 0))
+        let consumer = IndexWord(indexes + OutConsumer.offset)
+        var tries = 0
+        while tries < 1000 {
+            let old = consumer.load()
+            if consumer.compareExchange(old, .init(index: 0, flags: old.flags & OutConsumer.owed)) { break }
+            tries &+= 1
+        }
+        lock.release(held)
+    }
+
+    /// Makes a listener's placeholder not writable, for good.
+    func obstruct() -> Bool {
+        let ring = output
+        let lock = status.sendLock
+        let held = lock.acquire(tag)
+        defer { lock.release(held) }
+        var tries = 0
+        while tries < 1000 {
+            switch ring.block(ring.consumerValue()) {
+            case .full: return true
+            case .sendFiller: sendFiller(ring)
+            case .lookAgain: xs_pause()
+            }
+            tries &+= 1
+        }
+        return false
+    }
+
+    /// The backend saw an empty queue when `arrivals` stood in the producer word: clears the tokens, unless a
+    /// connection arrived since.
+    func clearArrivals(_ arrivals: UInt32) {
+        let ring = input
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        let value = ring.producerValue()
+        if value.index == arrivals, value.tokens > 0, !value.has(InProducer.endOfFile), ring.disarm(value) {
+            eat(value.tokens)
+        }
+        lock.release(held)
+    }
+
+    /// Takes a byte that stands in the placeholder although no token counts: left by a process that died.
+    func settleIdleTokens() {
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        let value = input.producerValue()
+        if value.tokens == 0, !value.has(InProducer.endOfFile) { _ = domain.receiveTokens(placeholder, 256) }
+        lock.release(held)
+    }
+
+    /// Whether the backend is gone without saying so; looked at by every second call in a row that finds nothing.
+    func isAbandoned() -> Bool {
+        if status.misses.exchange(1) == 0 { return false }
+        return domain.isHungUp(placeholder) && !input.producerValue().has(InProducer.endOfFile)
+    }
+}

@@ -1,0 +1,242 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// A descriptor that is a socket of ours, as the table names it.
+public struct SocketHandle {
+    /// The program's descriptor.
+    public let fd: Int32
+    let entry: TableEntry
+    let arena: ProcessState.ArenaRecord
+
+    @inline(__always)
+    var status: SocketStatus { SocketStatus(line: arena.base + Arena.statusOffset(port: entry.port)) }
+
+    @inline(__always)
+    var indexesPage: GrantReference { Arena.indexesPage(forPort: entry.port, ports: arena.ports) }
+
+    @inline(__always)
+    var domain: LocalDomain { LocalDomain(arena: arena.base, doorbell: arena.doorbell) }
+
+    /// The socket for one call.
+    @inline(__always)
+    var socket: StreamSocket<LocalDomain> {
+        StreamSocket(
+            domain: domain, placeholder: fd, port: entry.port, status: status,
+            indexes: arena.base + Arena.offset(of: indexesPage), tag: Session.tag())
+    }
+}
+
+/// The table from descriptors to sockets, and the library's own descriptors.
+enum Descriptors {
+    /// The socket behind a descriptor, or nil. One array read for what is not ours.
+    @inline(__always)
+    static func find(_ fd: Int32) -> SocketHandle? {
+        guard UInt32(bitPattern: fd) < ProcessState.descriptorLimit else { return nil }
+        guard let region = ProcessState.region else { return probe(fd) }
+        let entry = TableEntry(rawValue: ProcessState.entry(region, fd).load())
+        if entry == .foreign { return nil }
+        return entry.isSocket ? resolve(region, fd, entry) : probe(fd)
+    }
+
+    private static func resolve(_ region: UnsafeMutableRawPointer, _ fd: Int32, _ entry: TableEntry) -> SocketHandle? {
+        guard entry.arena < ProcessState.arenaCount(region) else { return nil }
+        let arena = ProcessState.arena(region, entry.arena)
+        guard entry.port < arena.ports else { return nil }
+        let handle = SocketHandle(fd: fd, entry: entry, arena: arena)
+        if handle.status.generation == entry.generation { return handle }
+        // The last copy was closed behind our back, and the number is something else now.
+        if !Session.isBorrowed { _ = ProcessState.entry(region, fd).compareExchange(entry.rawValue, 0) }
+        return nil
+    }
+
+    /// Finds out about a descriptor that came from elsewhere: over exec, or by SCM_RIGHTS.
+    private static func probe(_ fd: Int32) -> SocketHandle? {
+        // Only a placeholder has the smallest send buffer; the service tells whose it is.
+        let buffer = Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_SNDBUF))
+        if buffer == -Int(EBADF) { return nil }
+        guard let region = ProcessState.mappedRegion() else { return nil }
+        if buffer == LocalDomain.placeholderBuffer,
+            Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX),
+            let entry = attached(region, fd)
+        {
+            ProcessState.entry(region, fd).store(entry.rawValue)
+            return resolve(region, fd, entry)
+        }
+        if !Session.isBorrowed { ProcessState.entry(region, fd).store(TableEntry.foreign.rawValue) }
+        return nil
+    }
+
+    private static func attached(_ region: UnsafeMutableRawPointer, _ fd: Int32) -> TableEntry? {
+        // The identity that the socket will have is known only from the answer; this one serves to ask.
+        let question = SocketID(0xff00_0000_0000_0000 | UInt64(UInt32(bitPattern: fd)))
+        let answer = Commands.attach(fd, id: question, withArena: true)
+        defer { if answer.memory >= 0 { _ = Kernel.close(answer.memory) } }
+        guard answer.error == 0 else {
+            if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
+            return nil
+        }
+        if let index = ProcessState.indexOfArena(region, id: answer.arenaID) {
+            if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
+            return TableEntry(arena: index, generation: answer.generation, port: answer.port)
+        }
+        guard answer.memory >= 0, answer.doorbell >= 0, let arena = mapArena(answer) else {
+            if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
+            return nil
+        }
+        guard let state = Session.state else { return nil }
+        let mask = Kernel.blockSignals()
+        Session.lock(state)
+        let index = ProcessState.addArena(region, arena)
+        Session.unlock(state)
+        Kernel.restoreSignals(mask)
+        guard let index, answer.port < arena.ports else { return nil }
+        return TableEntry(arena: index, generation: answer.generation, port: answer.port)
+    }
+
+    private static func mapArena(_ answer: Commands.Attachment) -> ProcessState.ArenaRecord? {
+        guard let header = Kernel.mapShared(answer.memory, pageSize) else { return nil }
+        let ports = header.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
+        Kernel.unmap(header, pageSize)
+        guard Arena.isValid(ports: ports) else { return nil }
+        let size = Int(Arena.pageCount(ports: ports)) &* pageSize
+        guard let base = Kernel.mapShared(answer.memory, size) else { return nil }
+        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
+        return ProcessState.ArenaRecord(
+            base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell))
+    }
+
+    /// Records what a descriptor is. A vfork(2) child records nothing: the table is its parent's.
+    static func set(_ fd: Int32, _ entry: TableEntry) {
+        guard UInt32(bitPattern: fd) < ProcessState.descriptorLimit, let region = ProcessState.region,
+            !Session.isBorrowed
+        else { return }
+        ProcessState.entry(region, fd).store(entry.rawValue)
+    }
+
+    static func entry(_ fd: Int32) -> TableEntry {
+        guard UInt32(bitPattern: fd) < ProcessState.descriptorLimit, let region = ProcessState.region else {
+            return .unknown
+        }
+        return TableEntry(rawValue: ProcessState.entry(region, fd).load())
+    }
+
+    // MARK: The library's own descriptors
+
+    /// Moves a descriptor of the library out of the program's way, to a high number. Returns its new number.
+    static func movedHigh(_ fd: Int32) -> Int32 {
+        let limit = min(Limits.descriptors, UInt64(ProcessState.descriptorLimit))
+        let lowest = limit > 256 ? limit &- 64 : limit / 2
+        let moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(lowest))
+        if moved < 0 { return fd }
+        _ = Kernel.close(fd)
+        return Int32(moved)
+    }
+
+    /// Whether a descriptor is the library's own: a session's socket, a doorbell, the lifeline of a private service.
+    static func isPrivate(_ fd: Int32) -> Bool {
+        if fd < 0 { return false }
+        if fd == xs_get_process_state().pointee.lifeline || fd == Door.last { return true }
+        if let state = Session.state, state.pointee.phase == Session.Phase.open, fd == state.pointee.socket {
+            return true
+        }
+        guard let region = ProcessState.region else { return false }
+        var index = 0
+        while index < ProcessState.arenaCount(region) {
+            if ProcessState.arena(region, index).doorbell == fd { return true }
+            index &+= 1
+        }
+        return false
+    }
+
+    /// Moves the library's own descriptor away from `fd`, which the program is about to take (dup2).
+    static func makeWay(_ fd: Int32) {
+        guard isPrivate(fd) else { return }
+        let moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(fd) &+ 1)
+        guard moved >= 0 else { return }
+        let new = Int32(moved)
+        let process = xs_get_process_state()
+        if process.pointee.lifeline == fd {
+            _ = Kernel.fileControl(new, Int32(F_SETFD), 0)
+            process.pointee.lifeline = new
+        }
+        if Door.last == fd { Door.last = new }
+        if let state = Session.state, state.pointee.socket == fd { state.pointee.socket = new }
+        guard let region = ProcessState.region else { return }
+        var index = 0
+        while index < ProcessState.arenaCount(region) {
+            if ProcessState.arena(region, index).doorbell == fd { ProcessState.setDoorbell(region, index, new) }
+            index &+= 1
+        }
+    }
+
+    // MARK: Closing
+
+    /// close(2). Closing what is the library's own fails as if it were not open.
+    static func close(_ fd: Int32) -> Int {
+        if isPrivate(fd) { return -Int(EBADF) }
+        guard let handle = find(fd) else { return Kernel.close(fd) }
+        if Session.isBorrowed { return Kernel.close(fd) }
+        set(fd, .foreign)
+        let result = Kernel.close(fd)
+        released(handle)
+        return result
+    }
+
+    /// A reference to the socket was closed. Waits until a port that it held is free, if it was the last.
+    static func released(_ handle: SocketHandle) {
+        Ports.closed(handle)
+        if handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
+            _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
+        }
+    }
+
+    /// close_range(2), sparing the library's own descriptors.
+    static func closeRange(_ first: UInt32, _ last: UInt32, _ flags: UInt32) -> Int {
+        if first > last { return -Int(EINVAL) }
+        let closeOnExec: UInt32 = 4
+        if flags & closeOnExec == 0, !Session.isBorrowed { closeSockets(first, last) }
+        var start = first
+        var flags = flags
+        while true {
+            let spared = nextPrivate(start)
+            guard let spared, spared <= last else { break }
+            if spared > start {
+                let result = Kernel.closeRange(start, spared &- 1, flags)
+                if result < 0 { return result }
+                flags &= ~2  // CLOSE_RANGE_UNSHARE: once is enough
+            }
+            if spared == last { return 0 }
+            start = spared &+ 1
+        }
+        return Kernel.closeRange(start, last, flags)
+    }
+
+    private static func closeSockets(_ first: UInt32, _ last: UInt32) {
+        guard let region = ProcessState.region else { return }
+        let limit = min(UInt64(last), Limits.descriptors, UInt64(ProcessState.descriptorLimit) &- 1)
+        var fd = UInt64(first)
+        while fd <= limit {
+            if TableEntry(rawValue: ProcessState.entry(region, Int32(fd)).load()).isSocket { _ = close(Int32(fd)) }
+            fd &+= 1
+        }
+    }
+
+    /// The lowest of the library's own descriptors from `start` on.
+    private static func nextPrivate(_ start: UInt32) -> UInt32? {
+        var lowest: UInt32?
+        func consider(_ fd: Int32) {
+            guard fd >= 0, UInt32(fd) >= start else { return }
+            if let known = lowest, known <= UInt32(fd) { return }
+            lowest = UInt32(fd)
+        }
+        consider(xs_get_process_state().pointee.lifeline)
+        consider(Door.last)
+        if let state = Session.state, state.pointee.phase == Session.Phase.open { consider(state.pointee.socket) }
+        if let region = ProcessState.region {
+            for index in 0..<ProcessState.arenaCount(region) { consider(ProcessState.arena(region, index).doorbell) }
+        }
+        return lowest
+    }
+}

@@ -1,0 +1,57 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// The lock of one direction of a socket, shared by every thread and process that has the socket. It is held while bytes
+/// are copied, never while waiting. If its holder's process dies the service breaks it.
+@frozen
+public struct DirectionLock {
+    @usableFromInline let word: SharedWord64
+
+    @inlinable @inline(__always)
+    init(_ word: SharedWord64) { self.word = word }
+
+    /// How the lock was got.
+    @frozen
+    public enum Acquisition {
+        case free
+        /// The calling thread holds it already: this is a signal handler that interrupted it. Do not release.
+        case reentered
+        /// Its holder died: settle what it left, then go on.
+        case broken
+    }
+
+    /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.
+    @inlinable @inline(__always)
+    public func acquire(_ tag: UInt64) -> Acquisition {
+        if word.compareExchange(0, tag) { return .free }
+        return contended(tag)
+    }
+
+    @inlinable @inline(__always)
+    public func release(_ acquisition: Acquisition) {
+        if case .reentered = acquisition { return }
+        word.store(0)
+    }
+
+    @usableFromInline
+    func contended(_ tag: UInt64) -> Acquisition {
+        var round = 0
+        while true {
+            let holder = word.load()
+            if holder == tag { return .reentered }
+            if holder == 0 {
+                if word.compareExchange(0, tag) { return .free }
+            } else if holder == StatusLine.brokenLock {
+                if word.compareExchange(holder, tag) { return .broken }
+            } else if round < 64 {
+                xs_pause()
+            } else {
+                // The holder lost its processor in the middle of a copy.
+                Kernel.sleep(nanoseconds: round < 128 ? 20_000 : 500_000)
+            }
+            round &+= 1
+        }
+    }
+}

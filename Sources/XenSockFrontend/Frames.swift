@@ -1,0 +1,57 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockWire
+
+/// Session frames (docs/PROTOCOL.md, 3.1).
+enum Frames {
+    /// How long a service that accepted a connection may take for an answer of the handshake.
+    private static let patience = 10_000_000_000
+
+    /// Receives one frame of the handshake, waiting a bounded time.
+    ///
+    /// - Returns: its size, or a negative errno; -ENETDOWN if the service closed the session.
+    static func receive(
+        _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int, _ first: inout Int32, _ second: inout Int32
+    ) -> Int {
+        let ready = xs_wait_poll(socket, Int16(POLLIN), Int64(patience))
+        if ready == 0 { return -Int(ETIMEDOUT) }
+        if ready < 0 { return ready }
+        let length = xs_receive_descriptors(socket, frame, capacity, Int32(MSG_DONTWAIT), &first, &second)
+        return length == 0 ? -Int(ENETDOWN) : length
+    }
+
+    /// Sends a frame without payload and up to two descriptors.
+    static func send(_ socket: Int32, _ kind: SessionFrame.Kind, _ argument: UInt32, _ first: Int32, _ second: Int32)
+        -> Int
+    {
+        var frame = (kind.rawValue, argument)
+        return xs_send_descriptors(socket, &frame, 8, first, second)
+    }
+
+    /// Closes descriptors that nobody asked for.
+    static func drop(_ first: Int32, _ second: Int32) {
+        if first >= 0 { _ = Kernel.close(first) }
+        if second >= 0 { _ = Kernel.close(second) }
+    }
+}
+
+/// XenStore nodes in a frame: `name NUL value NUL` pairs.
+enum Nodes {
+    /// Whether a pair stands among the nodes.
+    ///
+    /// - Parameter pair: name and value, each with its NUL.
+    static func has(_ nodes: UnsafeRawPointer, _ length: Int, _ pair: StaticString) -> Bool {
+        let size = pair.utf8CodeUnitCount
+        var position = 0
+        while position &+ size <= length {
+            if memcmp(nodes + position, pair.utf8Start, size) == 0 { return true }
+            // On to the next pair: behind the second NUL from here.
+            var terminators = 0
+            while position < length, terminators < 2 {
+                if nodes.load(fromByteOffset: position, as: UInt8.self) == 0 { terminators &+= 1 }
+                position &+= 1
+            }
+        }
+        return false
+    }
+}

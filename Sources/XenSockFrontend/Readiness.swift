@@ -1,0 +1,52 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// Readiness. The kernel does it all on the placeholders; here is what a socket pair cannot show.
+extension Frontend {
+    /// Completes what poll(2) reported for sockets of ours: ERR and HUP of a failed connect, HUP of a socket that was
+    /// never connected.
+    ///
+    /// - Returns: the number of entries with events.
+    public static func pollFixup(_ entries: UnsafeMutablePointer<pollfd>, _ count: Int) -> Int {
+        var ready = 0
+        var index = 0
+        while index < count {
+            if let handle = find(entries[index].fd) {
+                entries[index].revents |= missing(handle)
+            }
+            if entries[index].revents != 0 { ready &+= 1 }
+            index &+= 1
+        }
+        return ready
+    }
+
+    /// The events that TCP reports always and the placeholder does not.
+    private static func missing(_ handle: SocketHandle) -> Int16 {
+        switch handle.status.state {
+        case .open: Int16(POLLHUP)
+        case .failedConnect, .reset: Int16(POLLHUP) | (handle.status.error != 0 ? Int16(POLLERR) : 0)
+        default: 0
+        }
+    }
+
+    /// Whether poll(2) would find an event on an entry at once that the kernel does not see.
+    public static func pollHasUnseen(_ entries: UnsafePointer<pollfd>, _ count: Int) -> Bool {
+        var index = 0
+        while index < count {
+            if let handle = find(entries[index].fd), missing(handle) != 0 { return true }
+            index &+= 1
+        }
+        return false
+    }
+
+    /// Before the kernel's epoll_ctl(2): a socket that is watched for edges gets a token for every arrival.
+    public static func epollControl(
+        epoll: Int32, operation: Int32, fd: Int32, event: UnsafeMutablePointer<epoll_event>?
+    ) {
+        guard let event, operation != Int32(EPOLL_CTL_DEL), let handle = find(fd) else { return }
+        let edges: UInt32 = 1 << 31
+        if event.pointee.events & edges != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
+    }
+}

@@ -1,0 +1,168 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// Sending on a stream socket, with send(2)'s results and errors.
+extension StreamSocket {
+    /// - Parameters:
+    ///   - vectors: the program's buffers, `count` of them.
+    ///   - flags: MSG_DONTWAIT; MSG_NOSIGNAL is the caller's.
+    /// - Returns: bytes taken (all of them on a blocking socket), or a negative errno.
+    func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+        guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
+        let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
+        switch status.state {
+        case .connected: break
+        case .connecting:
+            if !blocking { return -Int(EAGAIN) }
+            let error = awaitConnect()
+            if error < 0 { return error }
+        case .open, .listening, .free: return -Int(EPIPE)
+        case .failedConnect, .reset:
+            let error = status.takeError()
+            return error != 0 ? -error : -Int(EPIPE)
+        }
+        if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
+        if cursor.total == 0 { return 0 }
+        let ring = output
+        let lock = status.sendLock
+        var sent = 0
+        var held = lock.acquire(tag)
+        if case .broken = held { settleFiller(ring) }
+        var deadline = 0
+        while sent < cursor.total {
+            guard let view = try? ring.view() else {
+                if sent == 0 { sent = -Int(EIO) }
+                break
+            }
+            if view.isBroken {
+                if sent == 0 {
+                    let error = status.takeError()
+                    sent = error != 0 ? -error : -Int(EPIPE)
+                }
+                break
+            }
+            if view.used < ring.size {
+                let wanted = cursor.total &- sent
+                let room = ring.size &- view.used
+                let space = ring.free(view, limit: wanted < Int(room) ? UInt32(wanted) : room)
+                let start = cursor
+                cursor.load(into: space.first)
+                cursor.load(into: space.second)
+                guard let publication = try? ring.publish(view, UInt32(space.count)) else {
+                    if sent == 0 { sent = -Int(EIO) }
+                    break
+                }
+                switch publication {
+                case .done(let mustNotify):
+                    sent &+= space.count
+                    if mustNotify { notify() }
+                case .moved:
+                    cursor = start
+                }
+                continue
+            }
+            switch ring.block(view.consumer) {
+            case .lookAgain: continue
+            case .sendFiller:
+                sendFiller(ring)
+                continue
+            case .full: break
+            }
+            if !blocking {
+                if sent == 0 { sent = -Int(EAGAIN) }
+                break
+            }
+            lock.release(held)
+            let result = awaitSpace(&deadline)
+            held = lock.acquire(tag)
+            if case .broken = held { settleFiller(ring) }
+            if result <= 0 {
+                if sent == 0 { sent = result }
+                break
+            }
+            if result == 2, let view = try? ring.view(), !view.isBroken, view.used == ring.size {
+                // Hung up with nothing said: the backend is gone.
+                if sent == 0 { sent = -Int(ECONNRESET) }
+                break
+            }
+        }
+        lock.release(held)
+        return sent
+    }
+
+    /// Sends the filler that FPEND announces, then says so. A send buffer that takes no filler is full of them: the
+    /// placeholder polls not writable either way, and the backend's receiving finds at least one.
+    func sendFiller(_ ring: OutRingFront) {
+        _ = domain.sendFiller(placeholder)
+        try? ring.fillerSent()
+    }
+
+    /// Waits until the placeholder is writable, at most until SO_SNDTIMEO has passed since the first wait.
+    ///
+    /// - Parameter deadline: 0 before the first wait; kept between waits.
+    /// - Returns: 1; 2 if it hung up; -EAGAIN at the time limit; -EINTR.
+    private func awaitSpace(_ deadline: inout Int) -> Int {
+        let timeout = Int(truncatingIfNeeded: status.sendTimeout.load() & 0x7fff_ffff_ffff_ffff)
+        while true {
+            var left = -1
+            if timeout != 0 {
+                let now = Kernel.now()
+                if deadline == 0 { deadline = now &+ timeout }
+                left = deadline &- now
+                if left <= 0 { return -Int(EAGAIN) }
+            }
+            let result = domain.awaitWritable(placeholder, nanoseconds: left)
+            if result == 0 { return -Int(EAGAIN) }
+            if result != -Int(EINTR) { return result }
+            // poll(2) never restarts; send(2) does, if the handler was installed so and no time limit is set.
+            if timeout != 0 || !Signals.handlersRestart() { return result }
+        }
+    }
+
+    /// Waits until the connect under way is decided.
+    ///
+    /// - Returns: 0 if it succeeded; its error; -EINPROGRESS at the time limit SO_SNDTIMEO; -EINTR.
+    func awaitConnect() -> Int {
+        var deadline = 0
+        while true {
+            let decided = obstructUntilDecided()
+            if decided {
+                if case .connected = status.state { return 0 }
+                let error = status.takeError()
+                return error != 0 ? -error : -Int(ECONNABORTED)
+            }
+            let result = awaitSpace(&deadline)
+            if result == -Int(EAGAIN) { return -Int(EINPROGRESS) }
+            if result < 0 { return result }
+            if result == 2, !output.consumerValue().has(OutConsumer.connected) { return -Int(ENETDOWN) }
+        }
+    }
+
+    /// Makes the placeholder not writable unless the connect is decided. Returns whether it is.
+    func obstructUntilDecided() -> Bool {
+        let ring = output
+        let lock = status.sendLock
+        let held = lock.acquire(tag)
+        defer { lock.release(held) }
+        var tries = 0
+        while tries < 100_000 {
+            let value = ring.consumerValue()
+            if value.has(OutConsumer.connected) { return true }
+            switch ring.block(value) {
+            case .full: return false
+            case .sendFiller: sendFiller(ring)
+            case .lookAgain: xs_pause()
+            }
+            tries &+= 1
+        }
+        return false
+    }
+
+    /// Recovery after the service broke the send lock: the dead holder may have announced a filler (FPEND) without
+    /// sending it. Another filler makes FULL true; one too many is received by the backend with the next.
+    func settleFiller(_ ring: OutRingFront) {
+        if ring.consumerValue().has(OutConsumer.fillerPending) { sendFiller(ring) }
+    }
+}

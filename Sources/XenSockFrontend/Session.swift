@@ -1,0 +1,252 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// This process's session with the service: one connection, one arena, one command ring (docs/PROTOCOL.md, chapter 3).
+///
+/// Its state lies in memory that fork(2) wipes: a forked child finds no session, with every lock free, and opens its own
+/// when it first needs one. A vfork(2) child shares the memory but not the process number, and changes nothing.
+struct SessionState {
+    var lock: UInt32
+    /// Counts events that a waiting thread may care about; a futex.
+    var progress: UInt32
+    /// 1 while a thread reads the session's socket on behalf of all.
+    var leader: UInt32
+    var phase: UInt32
+    var processID: Int32
+    var sessionID: UInt32
+    var socket: Int32
+    var arena: Int32
+    var base: UnsafeMutableRawPointer?
+    var ports: UInt32
+    var nextPort: UInt32
+    var closedPorts: UInt32
+    var ring: CommandRingFront
+}
+
+enum Session {
+    enum Phase {
+        static let none: UInt32 = 0
+        static let open: UInt32 = 1
+        /// The service is gone; the next socket opens a new session.
+        static let dead: UInt32 = 2
+    }
+
+    private static let exchangesOffset = 1024
+    static let exchangeSize = 128
+    private static let closedPortsOffset = 8192
+    private static let generationsOffset = closedPortsOffset + Int(Arena.maximumPorts) * 4
+    private static let size = generationsOffset + Int(Arena.maximumPorts) * 4
+
+    @inline(__always)
+    static var state: UnsafeMutablePointer<SessionState>? {
+        UnsafeMutableRawPointer(bitPattern: UInt(SharedWord64(&xs_get_process_state().pointee.session).load()))?
+            .assumingMemoryBound(to: SessionState.self)
+    }
+
+    /// The state, mapped if need be.
+    static func mappedState() -> UnsafeMutablePointer<SessionState>? {
+        if let state { return state }
+        guard let mapped = Kernel.mapAnonymous(size) else { return nil }
+        if Kernel.advise(mapped, size, 18 /* MADV_WIPEONFORK */) < 0 {
+            Kernel.unmap(mapped, size)
+            return nil
+        }
+        let root = SharedWord64(&xs_get_process_state().pointee.session)
+        if root.compareExchange(0, UInt64(UInt(bitPattern: mapped))) {
+            return mapped.assumingMemoryBound(to: SessionState.self)
+        }
+        Kernel.unmap(mapped, size)
+        return state
+    }
+
+    static func exchange(_ state: UnsafeMutablePointer<SessionState>, _ slot: UInt32) -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer(state) + exchangesOffset + Int(slot & 31) &* exchangeSize
+    }
+
+    static func closedPort(_ state: UnsafeMutablePointer<SessionState>, _ index: UInt32) -> UnsafeMutablePointer<UInt32>
+    {
+        (UnsafeMutableRawPointer(state) + closedPortsOffset).assumingMemoryBound(to: UInt32.self)
+            + Int(index & (Arena.maximumPorts &- 1))
+    }
+
+    static func generation(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32) -> UnsafeMutablePointer<UInt32> {
+        (UnsafeMutableRawPointer(state) + generationsOffset).assumingMemoryBound(to: UInt32.self)
+            + Int(port & (Arena.maximumPorts &- 1))
+    }
+
+    /// Whether the caller runs in a vfork(2) child: the parent's memory, another process.
+    static var isBorrowed: Bool {
+        guard let state, state.pointee.processID != 0 else { return false }
+        return state.pointee.processID != Kernel.processID()
+    }
+
+    /// The calling thread's lock tag. A process that cannot have a session gets a tag of its own that nobody breaks.
+    @inline(__always)
+    static func tag() -> UInt64 {
+        let tag = xs_get_thread_tag()
+        if let state, tag != 0, UInt32(tag >> 32) == state.pointee.sessionID { return tag }
+        return newTag()
+    }
+
+    private static func newTag() -> UInt64 {
+        let thread = UInt64(UInt32(bitPattern: Kernel.threadID()))
+        guard let state = opened(quietly: true) else { return 0x7fff_ffff << 32 | thread }
+        let tag = UInt64(state.pointee.sessionID) << 32 | thread
+        xs_set_thread_tag(tag)
+        return tag
+    }
+
+    // MARK: The lock: held for bookkeeping, never while waiting for an answer; taken with signals blocked.
+
+    static func lock(_ state: UnsafeMutablePointer<SessionState>) {
+        let word = SharedWord32(&state.pointee.lock)
+        if word.compareExchange(0, 1) { return }
+        while word.exchange(2) != 0 { Kernel.futexWait(&state.pointee.lock, 2, nanoseconds: 100_000_000) }
+    }
+
+    static func unlock(_ state: UnsafeMutablePointer<SessionState>) {
+        if SharedWord32(&state.pointee.lock).exchange(0) == 2 { Kernel.futexWake(&state.pointee.lock, 1) }
+    }
+
+    // MARK: Opening
+
+    /// The open session, opened now if there is none; nil if the service cannot be reached.
+    ///
+    /// - Parameter quietly: says nothing on stderr.
+    static func opened(quietly: Bool = false) -> UnsafeMutablePointer<SessionState>? {
+        guard let state = mappedState() else { return nil }
+        if SharedWord32(&state.pointee.phase).load() == Phase.open { return state }
+        let mask = Kernel.blockSignals()
+        defer { Kernel.restoreSignals(mask) }
+        lock(state)
+        defer { unlock(state) }
+        if SharedWord32(&state.pointee.phase).load() == Phase.open { return state }
+        let error = open(state)
+        if error == 0 { return state }
+        if !quietly { Report.unreachable(-error) }
+        return nil
+    }
+
+    /// Marks the session dead and wakes every thread that waits for an answer.
+    static func markDead(_ state: UnsafeMutablePointer<SessionState>) {
+        SharedWord32(&state.pointee.phase).storeOrdered(Phase.dead)
+        advance(state)
+    }
+
+    /// Wakes the threads that wait for progress.
+    static func advance(_ state: UnsafeMutablePointer<SessionState>) {
+        let progress = SharedWord32(&state.pointee.progress)
+        progress.storeOrdered(progress.load() &+ 1)
+        Kernel.futexWake(&state.pointee.progress, Int(Int32.max))
+    }
+
+    /// - Returns: 0 or a negative errno.
+    private static func open(_ state: UnsafeMutablePointer<SessionState>) -> Int {
+        guard let region = ProcessState.mappedRegion() else { return -Int(ENOMEM) }
+        if state.pointee.phase == Phase.dead {
+            // Its arena stays mapped and its doorbell open: sockets of it may still be in use.
+            _ = Kernel.close(state.pointee.socket)
+            Door.last = -1
+            for slot in 0..<UInt32(32) { SharedWord32(exchange(state, slot)).store(Commands.Progress.free) }
+        }
+        let connected = Door.connect()
+        if connected < 0 { return connected }
+        let socket = Descriptors.movedHigh(Int32(connected))
+        let result = handshake(state, region, socket)
+        if result < 0 {
+            _ = Kernel.close(socket)
+            return result
+        }
+        state.pointee.socket = socket
+        Door.last = socket
+        state.pointee.processID = Kernel.processID()
+        SharedWord32(&state.pointee.phase).storeOrdered(Phase.open)
+        return 0
+    }
+
+    private static func handshake(
+        _ state: UnsafeMutablePointer<SessionState>, _ region: UnsafeMutableRawPointer, _ socket: Int32
+    ) -> Int {
+        withUnsafeTemporaryAllocation(byteCount: SessionFrame.maximumSize, alignment: 8) { buffer -> Int in
+            let frame = buffer.baseAddress!
+            frame.storeBytes(of: SessionFrame.Kind.hello.rawValue, as: UInt32.self)
+            frame.storeBytes(of: ArenaHeader.currentLayoutVersion, toByteOffset: 4, as: UInt32.self)
+            frame.storeBytes(of: Limits.wantedPorts(), toByteOffset: SessionFrame.Hello.wantedPorts, as: UInt32.self)
+            let sent = Kernel.send(socket, frame, SessionFrame.Hello.size, Int32(MSG_NOSIGNAL))
+            if sent < 0 { return sent }
+            var memory: Int32 = -1
+            var doorbell: Int32 = -1
+            let length = Frames.receive(socket, frame, buffer.count, &memory, &doorbell)
+            defer { if memory >= 0 { _ = Kernel.close(memory) } }
+            let accepted = accept(state, region, UnsafeRawPointer(frame), length, memory, doorbell)
+            if accepted < 0 {
+                if doorbell >= 0 { _ = Kernel.close(doorbell) }
+                return accepted
+            }
+            return connect(state, socket, frame, buffer.count)
+        }
+    }
+
+    /// Takes the service's HELLO: maps the arena and begins with the command ring.
+    private static func accept(
+        _ state: UnsafeMutablePointer<SessionState>, _ region: UnsafeMutableRawPointer, _ frame: UnsafeRawPointer,
+        _ length: Int, _ memory: Int32, _ doorbell: Int32
+    ) -> Int {
+        if length < 0 { return length }
+        guard length >= SessionFrame.HelloAnswer.nodes,
+            frame.load(as: UInt32.self) == SessionFrame.Kind.hello.rawValue
+        else { return -Int(EPROTO) }
+        let error = frame.load(fromByteOffset: 4, as: UInt32.self)
+        if error != 0 { return error < 4096 ? -Int(error) : -Int(EPROTO) }
+        let ports = frame.load(fromByteOffset: SessionFrame.HelloAnswer.ports, as: UInt32.self)
+        guard memory >= 0, doorbell >= 0, Arena.isValid(ports: ports) else { return -Int(EPROTO) }
+        let nodes = SessionFrame.HelloAnswer.nodes
+        guard Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else { return -Int(EPROTO) }
+        let size = Int(Arena.pageCount(ports: ports)) &* pageSize
+        guard let base = Kernel.mapShared(memory, size) else { return -Int(ENOMEM) }
+        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
+        let record = ProcessState.ArenaRecord(
+            base: base, id: frame.loadUnaligned(fromByteOffset: SessionFrame.HelloAnswer.arenaID, as: UInt64.self),
+            ports: ports, doorbell: Descriptors.movedHigh(doorbell))
+        guard let index = ProcessState.addArena(region, record) else {
+            Kernel.unmap(base, size)
+            return -Int(ENFILE)
+        }
+        state.pointee.sessionID = frame.load(fromByteOffset: SessionFrame.HelloAnswer.session, as: UInt32.self)
+        state.pointee.arena = Int32(index)
+        state.pointee.base = base
+        state.pointee.ports = ports
+        state.pointee.nextPort = 1
+        state.pointee.closedPorts = 0
+        state.pointee.ring = CommandRingFront(page: base + Arena.commandRingOffset, layout: .pvcalls)
+        return 0
+    }
+
+    /// Writes the frontend's nodes and waits for the backend's Connected.
+    private static func connect(
+        _ state: UnsafeMutablePointer<SessionState>, _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int
+    ) -> Int {
+        let nodes: StaticString =
+            "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
+        frame.storeBytes(of: SessionFrame.Kind.store.rawValue, as: UInt32.self)
+        frame.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
+        memcpy(frame + SessionFrame.Store.nodes, nodes.utf8Start, nodes.utf8CodeUnitCount)
+        let size = SessionFrame.Store.nodes &+ nodes.utf8CodeUnitCount
+        let sent = Kernel.send(socket, frame, size, Int32(MSG_NOSIGNAL))
+        if sent < 0 { return sent }
+        var first: Int32 = -1
+        var second: Int32 = -1
+        while true {
+            let length = Frames.receive(socket, frame, capacity, &first, &second)
+            Frames.drop(first, second)
+            if length < 0 { return length }
+            guard length >= SessionFrame.Store.nodes else { return -Int(EPROTO) }
+            if frame.load(as: UInt32.self) != SessionFrame.Kind.store.rawValue { continue }
+            let nodes = SessionFrame.Store.nodes
+            if Nodes.has(frame + nodes, length &- nodes, "state\u{0}4\u{0}") { return 0 }
+            if Nodes.has(frame + nodes, length &- nodes, "state\u{0}6\u{0}") { return -Int(ECONNREFUSED) }
+        }
+    }
+}

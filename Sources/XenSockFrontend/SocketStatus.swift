@@ -1,0 +1,82 @@
+import XenSockRing
+import XenSockWire
+
+/// A socket's status line as the frontend uses it (docs/PROTOCOL.md, 3.3). The service writes the first half; both
+/// halves may hold anything if it is hostile, so every value is a hint that leads to an error at worst.
+@frozen
+public struct SocketStatus {
+    @usableFromInline let line: UnsafeMutableRawPointer
+
+    /// - Parameter line: 128 bytes of an arena. Not owned.
+    @inlinable @inline(__always)
+    public init(line: UnsafeMutableRawPointer) { self.line = line }
+
+    @inlinable @inline(__always)
+    func word(_ offset: Int) -> SharedWord32 { SharedWord32(line + offset) }
+
+    @inlinable @inline(__always)
+    public var generation: UInt32 { word(StatusLine.generation).load() & 0xff_ffff }
+
+    /// What the socket is; a value that no service writes reads as reset.
+    @inlinable @inline(__always)
+    public var state: StatusLine.State { StatusLine.State(rawValue: word(StatusLine.state).load()) ?? .reset }
+
+    /// Takes the pending error: a positive errno, or 0. The next taker gets 0.
+    @inlinable
+    public func takeError() -> Int {
+        let error = word(StatusLine.error)
+        if error.load() == 0 { return 0 }
+        return Int(error.exchange(0) & 0xfff)
+    }
+
+    /// The pending error, left where it is.
+    @inlinable
+    public var error: Int { Int(word(StatusLine.error).load() & 0xfff) }
+
+    @inlinable @inline(__always)
+    public var flags: UInt32 { word(StatusLine.flags).load() }
+
+    @inlinable @inline(__always)
+    public func has(_ flag: UInt32) -> Bool { flags & flag != 0 }
+
+    @inlinable
+    public func set(_ flag: UInt32, _ on: Bool) {
+        if on { word(StatusLine.flags).formUnion(flag) } else { word(StatusLine.flags).subtract(flag) }
+    }
+
+    @inlinable @inline(__always)
+    public var misses: SharedWord32 { word(StatusLine.misses) }
+
+    @inlinable
+    public var receiveTimeout: SharedWord64 { SharedWord64(line + StatusLine.receiveTimeout) }
+
+    @inlinable
+    public var sendTimeout: SharedWord64 { SharedWord64(line + StatusLine.sendTimeout) }
+
+    @inlinable @inline(__always)
+    public var receiveLock: DirectionLock { DirectionLock(SharedWord64(line + StatusLine.receiveLock)) }
+
+    @inlinable @inline(__always)
+    public var sendLock: DirectionLock { DirectionLock(SharedWord64(line + StatusLine.sendLock)) }
+
+    /// The order of the data ring in use, 0 if none; bounded by what a port's pages can hold.
+    @inlinable @inline(__always)
+    public var order: UInt32 {
+        let order = word(StatusLine.order).load()
+        return order <= Arena.maximumOrder ? order : 0
+    }
+
+    @inlinable
+    public func setOrder(_ order: UInt32) { word(StatusLine.order).store(order) }
+
+    /// Resets the frontend's half for a new socket.
+    func clear(flags: UInt32) {
+        SharedWord64(line + StatusLine.receiveLock).store(0)
+        SharedWord64(line + StatusLine.sendLock).store(0)
+        word(StatusLine.flags).store(flags)
+        misses.store(0)
+        receiveTimeout.store(0)
+        sendTimeout.store(0)
+        setOrder(0)
+    }
+}

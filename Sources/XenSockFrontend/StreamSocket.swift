@@ -1,0 +1,50 @@
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// A stream socket as one call of the program works on it: its status line, its data ring, its placeholder. A plain
+/// view, made anew for every call; whatever lasts is in shared memory, because processes share sockets.
+@frozen
+public struct StreamSocket<Domain: FrontendDomain> {
+    public let domain: Domain
+    /// The program's descriptor: its end of the placeholder.
+    public let placeholder: Int32
+    public let port: UInt32
+    public let status: SocketStatus
+    /// The indexes page, 4096 bytes; the data ring's pages follow it.
+    public let indexes: UnsafeMutableRawPointer
+    /// The caller's lock tag.
+    public let tag: UInt64
+
+    @inlinable @inline(__always)
+    public init(
+        domain: Domain, placeholder: Int32, port: UInt32, status: SocketStatus, indexes: UnsafeMutableRawPointer,
+        tag: UInt64
+    ) {
+        self.domain = domain
+        self.placeholder = placeholder
+        self.port = port
+        self.status = status
+        self.indexes = indexes
+        self.tag = tag
+    }
+
+    /// Size of a half of the data ring in bytes; 0 without one.
+    @inlinable @inline(__always)
+    var half: UInt32 {
+        let order = status.order
+        return order == 0 ? 0 : 2048 << order
+    }
+
+    @inlinable @inline(__always)
+    public var input: InRingFront { InRingFront(indexes: indexes, data: indexes + 4096, size: half) }
+
+    @inlinable @inline(__always)
+    public var output: OutRingFront {
+        let half = half
+        return OutRingFront(indexes: indexes, data: indexes + 4096 + Int(half), size: half)
+    }
+
+    @inlinable @inline(__always)
+    func notify() { domain.notify(port) }
+}

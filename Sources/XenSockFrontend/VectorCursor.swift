@@ -1,0 +1,64 @@
+import CXenSockSystem
+
+/// A position in a program's I/O vectors.
+struct VectorCursor {
+    private let vectors: UnsafePointer<iovec>
+    private let count: Int
+    private var vector = 0
+    private var offset = 0
+    /// Size of all vectors in bytes.
+    let total: Int
+
+    /// - Returns: nil if a size, or their sum, is negative as a signed number (EINVAL).
+    @inline(__always)
+    init?(_ vectors: UnsafePointer<iovec>, _ count: Int) {
+        self.vectors = vectors
+        self.count = count
+        var sum = 0
+        var index = 0
+        while index < count {
+            let length = Int(bitPattern: UInt(vectors[index].iov_len))
+            let (next, overflow) = sum.addingReportingOverflow(length)
+            if length < 0 || overflow { return nil }
+            sum = next
+            index &+= 1
+        }
+        total = sum
+    }
+
+    /// Copies ring bytes to the program.
+    @inline(__always)
+    mutating func store(_ source: UnsafeMutableRawBufferPointer) {
+        transfer(source, toProgram: true)
+    }
+
+    /// Copies the program's bytes to the ring.
+    @inline(__always)
+    mutating func load(into destination: UnsafeMutableRawBufferPointer) {
+        transfer(destination, toProgram: false)
+    }
+
+    @inline(__always)
+    private mutating func transfer(_ ring: UnsafeMutableRawBufferPointer, toProgram: Bool) {
+        guard var position = ring.baseAddress else { return }
+        var left = ring.count
+        while left > 0, vector < count {
+            let room = Int(vectors[vector].iov_len) &- offset
+            let size = room < left ? room : left
+            if size > 0, let base = vectors[vector].iov_base {
+                if toProgram {
+                    memcpy(base + offset, position, size)
+                } else {
+                    memcpy(position, base + offset, size)
+                }
+                position += size
+                left &-= size
+                offset &+= size
+            }
+            if offset >= Int(vectors[vector].iov_len) {
+                vector &+= 1
+                offset = 0
+            }
+        }
+    }
+}
