@@ -26,11 +26,22 @@ var targets: [Target] = [
 if embedded {
     products.append(.library(name: "xensock", type: .dynamic, targets: ["XenSockPreload"]))
     targets += [
-        .target(name: "CXenSockPreload", dependencies: ["CXenSockSystem"], path: "shim/preload"),
+        .target(
+            name: "CXenSockPreload", dependencies: ["CXenSockSystem"], path: "shim/preload", exclude: ["exports.map"]),
         .target(
             name: "XenSockPreload",
             dependencies: ["CXenSockPreload", "CXenSockSystem", "XenSockFrontend"],
-            swiftSettings: shared),
+            // The importer does not see a _GNU_SOURCE that a header defines: mmsghdr, fopencookie, RWF_NOWAIT.
+            swiftSettings: shared + [.unsafeFlags(["-Xcc", "-D_GNU_SOURCE"])],
+            // Without the version script the library would export the Swift runtime's functions and break the
+            // programs that have their own. -Bsymbolic-functions ties aliases to the functions beside them.
+            linkerSettings: [
+                .unsafeFlags(
+                    [
+                        "--version-script=\(Context.packageDirectory)/shim/preload/exports.map",
+                        "-Bsymbolic-functions", "--gc-sections", "-z", "relro", "-z", "now",
+                    ].flatMap { ["-Xlinker", $0] })
+            ]),
     ]
 } else {
     products += [

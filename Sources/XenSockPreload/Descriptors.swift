@@ -1,0 +1,68 @@
+import CXenSockPreload
+import XenSockFrontend
+
+/// close(2).
+@c @implementation
+public func xsClose(_ fd: Int32) -> Int32 {
+    guard Frontend.find(fd) != nil || Frontend.isPrivate(fd) else { return xsNextClose(fd) }
+    return returned32(Frontend.close(fd))
+}
+
+/// closefrom(3).
+@c @implementation
+public func xsClosefrom(_ first: Int32) {
+    _ = Frontend.closeRange(first: UInt32(max(first, 0)), last: UInt32.max, flags: 0)
+}
+
+/// close_range(2).
+@c @implementation
+public func xsCloseRange(_ first: UInt32, _ last: UInt32, _ flags: Int32) -> Int32 {
+    returned32(Frontend.closeRange(first: first, last: last, flags: UInt32(bitPattern: flags)))
+}
+
+/// dup(2).
+@c @implementation
+public func xsDup(_ fd: Int32) -> Int32 { duplicate(of: fd, xsNextDup(fd)) }
+
+/// dup2(2).
+@c @implementation
+public func xsDup2(_ fd: Int32, _ to: Int32) -> Int32 {
+    guard fd != to else { return xsNextDup2(fd, to) }
+    if Frontend.isPrivate(to) { Frontend.makeWay(to) }
+    return duplicate(of: fd, xsNextDup2(fd, to))
+}
+
+/// dup3(2).
+@c @implementation
+public func xsDup3(_ fd: Int32, _ to: Int32, _ flags: Int32) -> Int32 {
+    if fd != to, Frontend.isPrivate(to) { Frontend.makeWay(to) }
+    return duplicate(of: fd, xsNextDup3(fd, to, flags))
+}
+
+/// fcntl(2).
+@c @implementation
+public func xsFcntl(_ fd: Int32, _ command: Int32, _ argument: Int) -> Int32 {
+    if let socket = Frontend.find(fd) {
+        return returned32(Frontend.fileControl(socket, command: command, argument: argument))
+    }
+    let result = xsNextFcntl(fd, command, argument)
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? created(result) : result
+}
+
+/// ioctl(2).
+@c @implementation
+public func xsIoctl(_ fd: Int32, _ request: UInt, _ argument: UnsafeMutableRawPointer?) -> Int32 {
+    guard let socket = Frontend.find(fd) else { return xsNextIoctl(fd, request, argument) }
+    return returned32(Frontend.ioctl(socket, request: request, argument))
+}
+
+/// The descriptor that a dup of `fd` made: the same socket, or no longer what its number stood for.
+func duplicate(of fd: Int32, _ made: Int32) -> Int32 {
+    guard made >= 0 else { return made }
+    if Frontend.find(fd) != nil {
+        Frontend.duplicated(from: fd, to: made)
+    } else {
+        Frontend.forget(made)
+    }
+    return made
+}

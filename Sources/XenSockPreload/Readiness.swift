@@ -1,0 +1,106 @@
+import CXenSockPreload
+import XenSockFrontend
+
+// The placeholder is readable and writable as its socket is, so waits are the kernel's own. What it cannot show of TCP
+// (HUP of a socket that was never connected, ERR of a refused one) is added to what poll returns.
+
+/// Whether an entry has something to report before the kernel is asked, which then must not wait.
+private func reportsAlready(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Bool {
+    guard let fds else { return false }
+    var redirected = false
+    for index in 0..<Int(count) where Frontend.find(fds[index].fd) != nil {
+        redirected = true
+        break
+    }
+    guard redirected else { return false }
+    for index in 0..<Int(count) { fds[index].revents = 0 }
+    return Frontend.pollFixup(fds, Int(count)) > 0
+}
+
+/// The result of a poll that returned `result`.
+private func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Int32 {
+    guard result >= 0, let fds else { return result }
+    return Int32(truncatingIfNeeded: Frontend.pollFixup(fds, Int(count)))
+}
+
+/// poll(2).
+@c @implementation
+public func xsPoll(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: Int32) -> Int32 {
+    let wait = timeout != 0 && reportsAlready(fds, count) ? 0 : timeout
+    return completed(xsNextPoll(fds, count, wait), fds, count)
+}
+
+/// ppoll(2).
+@c @implementation
+public func xsPpoll(
+    _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: UnsafePointer<timespec>?,
+    _ mask: UnsafePointer<sigset_t>?
+) -> Int32 {
+    guard reportsAlready(fds, count) else { return completed(xsNextPpoll(fds, count, timeout, mask), fds, count) }
+    var now = timespec()
+    return completed(xsNextPpoll(fds, count, &now, mask), fds, count)
+}
+
+/// select(2).
+@c @implementation
+public func xsSelect(
+    _ count: Int32, _ readable: UnsafeMutablePointer<fd_set>?, _ writable: UnsafeMutablePointer<fd_set>?,
+    _ exceptional: UnsafeMutablePointer<fd_set>?, _ timeout: UnsafeMutablePointer<timeval>?
+) -> Int32 {
+    xsNextSelect(count, readable, writable, exceptional, timeout)
+}
+
+/// pselect(2).
+@c @implementation
+public func xsPselect(
+    _ count: Int32, _ readable: UnsafeMutablePointer<fd_set>?, _ writable: UnsafeMutablePointer<fd_set>?,
+    _ exceptional: UnsafeMutablePointer<fd_set>?, _ timeout: UnsafePointer<timespec>?, _ mask: UnsafePointer<sigset_t>?
+) -> Int32 {
+    xsNextPselect(count, readable, writable, exceptional, timeout, mask)
+}
+
+/// epoll_create(2).
+@c @implementation
+public func xsEpollCreate(_ size: Int32) -> Int32 { created(xsNextEpollCreate(size)) }
+
+/// epoll_create1(2).
+@c @implementation
+public func xsEpollCreate1(_ flags: Int32) -> Int32 { created(xsNextEpollCreate1(flags)) }
+
+/// epoll_ctl(2).
+@c @implementation
+public func xsEpollCtl(
+    _ epoll: Int32, _ operation: Int32, _ fd: Int32, _ event: UnsafeMutablePointer<epoll_event>?
+) -> Int32 {
+    if Frontend.find(fd) != nil {
+        let result = Frontend.epollControl(epoll: epoll, operation: operation, fd: fd, event: event)
+        guard result >= 0 else { return returned32(result) }
+    }
+    return xsNextEpollCtl(epoll, operation, fd, event)
+}
+
+/// epoll_wait(2).
+@c @implementation
+public func xsEpollWait(
+    _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32
+) -> Int32 {
+    xsNextEpollWait(epoll, events, count, timeout)
+}
+
+/// epoll_pwait(2).
+@c @implementation
+public func xsEpollPwait(
+    _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32,
+    _ mask: UnsafePointer<sigset_t>?
+) -> Int32 {
+    xsNextEpollPwait(epoll, events, count, timeout, mask)
+}
+
+/// epoll_pwait2(2).
+@c @implementation
+public func xsEpollPwait2(
+    _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: UnsafePointer<timespec>?,
+    _ mask: UnsafePointer<sigset_t>?
+) -> Int32 {
+    xsNextEpollPwait2(epoll, events, count, timeout, mask)
+}

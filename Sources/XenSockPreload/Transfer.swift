@@ -1,0 +1,102 @@
+import CXenSockPreload
+import XenSockFrontend
+
+/// sendfile(2). To a redirected socket: reads the file in pieces of 64 KiB and sends them. The file's position, or
+/// `offset`, moves by what was sent, also if that is less than what was asked for.
+@c @implementation
+public func xsSendfile(_ out: Int32, _ in: Int32, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
+    // A socket has no pages to send from.
+    if Frontend.find(`in`) != nil { return failed(EINVAL) }
+    guard let socket = Frontend.find(out) else { return xsNextSendfile(out, `in`, offset, count) }
+    return returned(send(file: `in`, to: socket, offset, count))
+}
+
+/// As sendfile(2) to a redirected socket. Returns the kernel's value.
+func send(file: Int32, to socket: SocketHandle, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
+    guard count >= 0 else { return 0 &- Int(EINVAL) }
+    let start = offset?.pointee ?? xs_syscall(Int(SYS_lseek), Int(file), 0, Int(SEEK_CUR), 0, 0, 0)
+    guard start >= 0 else { return start == 0 &- Int(ESPIPE) || offset != nil ? 0 &- Int(EINVAL) : start }
+    var transfer = FileTransfer(
+        file: file, socket: socket, start: start, count: min(count, maximumTransfer), sent: 0, error: 0)
+    withUnsafeMutablePointer(to: &transfer) { transfer in
+        _ = xsWithTransferBuffer(
+            { context, buffer, size in
+                guard let context, let buffer else { return 0 }
+                context.assumingMemoryBound(to: FileTransfer.self).pointee.run(buffer, size)
+                return 0
+            }, transfer)
+    }
+    if transfer.sent > 0 {
+        if let offset {
+            offset.pointee = start &+ transfer.sent
+        } else {
+            _ = xs_syscall(Int(SYS_lseek), Int(file), start &+ transfer.sent, Int(SEEK_SET), 0, 0, 0)
+        }
+        return transfer.sent
+    }
+    return transfer.error
+}
+
+private struct FileTransfer {
+    let file: Int32
+    let socket: SocketHandle
+    let start: Int
+    let count: Int
+    var sent: Int
+    var error: Int
+
+    mutating func run(_ buffer: UnsafeMutableRawPointer, _ size: Int) {
+        while sent < count {
+            let wanted = min(size, count &- sent)
+            let read = xs_syscall(
+                Int(SYS_pread64), Int(file), Int(bitPattern: buffer), wanted, start &+ sent, 0, 0)
+            guard read > 0 else {
+                error = read == 0 &- Int(ESPIPE) ? 0 &- Int(EINVAL) : read
+                return
+            }
+            // More follows unless this is the last piece: the backend need not push what is not full yet.
+            let flags = read == wanted && sent &+ read < count ? Int32(MSG_MORE) : 0
+            let result = transmit(socket, buffer, read, flags: flags)
+            guard result >= 0 else {
+                error = result
+                return
+            }
+            sent &+= result
+            if result < read { return }
+        }
+    }
+}
+
+/// splice(2). EINVAL for a redirected socket, whose bytes are not in the kernel: programs then read and write.
+@c @implementation
+public func xsSplice(
+    _ in: Int32, _ inOffset: UnsafeMutablePointer<off_t>?, _ out: Int32, _ outOffset: UnsafeMutablePointer<off_t>?,
+    _ count: Int, _ flags: UInt32
+) -> Int {
+    guard Frontend.find(`in`) == nil, Frontend.find(out) == nil else { return failed(EINVAL) }
+    return xsNextSplice(`in`, inOffset, out, outOffset, count, flags)
+}
+
+/// tee(2). EINVAL for a socket, which is no pipe.
+@c @implementation
+public func xsTee(_ in: Int32, _ out: Int32, _ count: Int, _ flags: UInt32) -> Int {
+    guard Frontend.find(`in`) == nil, Frontend.find(out) == nil else { return failed(EINVAL) }
+    return xsNextTee(`in`, out, count, flags)
+}
+
+/// vmsplice(2). EBADF for a socket, which is no pipe.
+@c @implementation
+public func xsVmsplice(_ fd: Int32, _ vectors: UnsafePointer<iovec>?, _ count: Int, _ flags: UInt32) -> Int {
+    guard Frontend.find(fd) == nil else { return failed(EBADF) }
+    return xsNextVmsplice(fd, vectors, count, flags)
+}
+
+/// copy_file_range(2). EINVAL for a socket, which is no regular file.
+@c @implementation
+public func xsCopyFileRange(
+    _ in: Int32, _ inOffset: UnsafeMutablePointer<off_t>?, _ out: Int32, _ outOffset: UnsafeMutablePointer<off_t>?,
+    _ count: Int, _ flags: UInt32
+) -> Int {
+    guard Frontend.find(`in`) == nil, Frontend.find(out) == nil else { return failed(EINVAL) }
+    return xsNextCopyFileRange(`in`, inOffset, out, outOffset, count, flags)
+}

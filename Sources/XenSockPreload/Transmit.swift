@@ -1,0 +1,139 @@
+import CXenSockPreload
+import XenSockFrontend
+
+/// One buffer to a redirected socket. Returns the kernel's value.
+func transmit(
+    _ socket: SocketHandle, _ buffer: UnsafeRawPointer?, _ size: Int, flags: Int32,
+    address: UnsafeRawPointer? = nil, length: socklen_t = 0
+) -> Int {
+    let bounded = UInt(bitPattern: size) > UInt(maximumTransfer) ? maximumTransfer : size
+    var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: buffer), iov_len: bounded)
+    return withUnsafePointer(to: &vector) {
+        Frontend.send(socket, $0, 1, flags: flags, address: address, length: length)
+    }
+}
+
+/// The vectors of writev(2) to a redirected socket. Returns the kernel's value.
+func transmit(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: Int32, flags: Int32) -> Int {
+    let size = total(vectors, count)
+    guard size > 0, let vectors else { return size }
+    return Frontend.send(socket, vectors, Int(count), flags: flags, address: nil, length: 0)
+}
+
+/// sendmsg(2) to a redirected socket. Returns the kernel's value.
+func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: Int32) -> Int {
+    guard let message else { return 0 &- Int(EFAULT) }
+    let count = message.pointee.msg_iovlen
+    guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
+    let address = UnsafeRawPointer(message.pointee.msg_name)
+    let length = address == nil ? 0 : message.pointee.msg_namelen
+    guard count > 0 else { return transmit(socket, nil, 0, flags: flags, address: address, length: length) }
+    let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))
+    guard size >= 0, let vectors = message.pointee.msg_iov else { return size }
+    return Frontend.send(socket, vectors, count, flags: flags, address: address, length: length)
+}
+
+/// sendmmsg(2) to a redirected socket: an error after the first message is that of the next call. Returns the
+/// kernel's value.
+func transmit(_ socket: SocketHandle, _ messages: UnsafeMutablePointer<mmsghdr>?, _ count: UInt32, flags: Int32) -> Int
+{
+    guard let messages else { return count == 0 ? 0 : 0 &- Int(EFAULT) }
+    var sent = 0
+    while sent < min(Int(count), maximumVectors) {
+        let result = withUnsafePointer(to: &messages[sent].msg_hdr) { transmit(socket, $0, flags: flags) }
+        if result < 0 { return sent > 0 ? sent : result }
+        messages[sent].msg_len = UInt32(truncatingIfNeeded: result)
+        sent += 1
+    }
+    return sent
+}
+
+/// The flags of a send for those of pwritev2(2), or nil where a socket does not support them.
+func transmitFlags(_ flags: Int32) -> Int32? {
+    guard flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND) == 0 else { return nil }
+    return flags & RWF_NOWAIT != 0 ? Int32(MSG_DONTWAIT) : 0
+}
+
+/// pwritev2(2) to a redirected socket, which has no position. Returns the kernel's value.
+func transmit(
+    _ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: Int32, offset: off_t, flags: Int32
+) -> Int {
+    guard offset >= -1 else { return 0 &- Int(EINVAL) }
+    guard offset == -1 else { return 0 &- Int(ESPIPE) }
+    guard let flags = transmitFlags(flags) else { return 0 &- Int(EOPNOTSUPP) }
+    return transmit(socket, vectors, count, flags: flags)
+}
+
+/// The answer of a call that names a position, on a socket: pread(2), pwrite(2) and their vectored forms.
+func unseekable(_ offset: off_t) -> Int { failed(offset < 0 ? EINVAL : ESPIPE) }
+
+/// send(2).
+@c @implementation
+public func xsSend(_ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int, _ flags: Int32) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextSend(fd, buffer, size, flags) }
+    return returned(transmit(socket, buffer, size, flags: flags))
+}
+
+/// sendto(2).
+@c @implementation
+public func xsSendto(
+    _ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int, _ flags: Int32, _ address: UnsafeRawPointer?,
+    _ length: socklen_t
+) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextSendto(fd, buffer, size, flags, address, length) }
+    let length = address == nil ? 0 : length
+    return returned(transmit(socket, buffer, size, flags: flags, address: address, length: length))
+}
+
+/// sendmsg(2).
+@c @implementation
+public func xsSendmsg(_ fd: Int32, _ message: UnsafePointer<msghdr>?, _ flags: Int32) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextSendmsg(fd, message, flags) }
+    return returned(transmit(socket, message, flags: flags))
+}
+
+/// sendmmsg(2).
+@c @implementation
+public func xsSendmmsg(
+    _ fd: Int32, _ messages: UnsafeMutablePointer<mmsghdr>?, _ count: UInt32, _ flags: Int32
+) -> Int32 {
+    guard let socket = Frontend.find(fd) else { return xsNextSendmmsg(fd, messages, count, flags) }
+    return returned32(transmit(socket, messages, count, flags: flags))
+}
+
+/// write(2).
+@c @implementation
+public func xsWrite(_ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextWrite(fd, buffer, size) }
+    return returned(transmit(socket, buffer, size, flags: 0))
+}
+
+/// writev(2).
+@c @implementation
+public func xsWritev(_ fd: Int32, _ vectors: UnsafePointer<iovec>?, _ count: Int32) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextWritev(fd, vectors, count) }
+    return returned(transmit(socket, vectors, count, flags: 0))
+}
+
+/// pwrite(2).
+@c @implementation
+public func xsPwrite(_ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int, _ offset: off_t) -> Int {
+    guard Frontend.find(fd) != nil else { return xsNextPwrite(fd, buffer, size, offset) }
+    return unseekable(offset)
+}
+
+/// pwritev(2).
+@c @implementation
+public func xsPwritev(_ fd: Int32, _ vectors: UnsafePointer<iovec>?, _ count: Int32, _ offset: off_t) -> Int {
+    guard Frontend.find(fd) != nil else { return xsNextPwritev(fd, vectors, count, offset) }
+    return unseekable(offset)
+}
+
+/// pwritev2(2).
+@c @implementation
+public func xsPwritev2(
+    _ fd: Int32, _ vectors: UnsafePointer<iovec>?, _ count: Int32, _ offset: off_t, _ flags: Int32
+) -> Int {
+    guard let socket = Frontend.find(fd) else { return xsNextPwritev2(fd, vectors, count, offset, flags) }
+    return returned(transmit(socket, vectors, count, offset: offset, flags: flags))
+}

@@ -1,2 +1,0 @@
-import CXenSockPreload
-import XenSockFrontend

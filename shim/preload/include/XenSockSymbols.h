@@ -1,0 +1,350 @@
+/* Made by shim/symbols/generate from symbols.txt: change the table, not this file. */
+#ifndef XENSOCK_SYMBOLS_H
+#define XENSOCK_SYMBOLS_H
+
+/* Lifecycle */
+
+int xsSocket(int domain, int type, int protocol) __asm__("socket");
+static inline int xsNextSocket(int domain, int type, int protocol) {
+    return ((int (*)(int domain, int type, int protocol))xsNext(0))(domain, type, protocol);
+}
+
+int xsSocketpair(int domain, int type, int protocol, int *pair) __asm__("socketpair");
+static inline int xsNextSocketpair(int domain, int type, int protocol, int *pair) {
+    return ((int (*)(int domain, int type, int protocol, int *pair))xsNext(1))(domain, type, protocol, pair);
+}
+
+int xsBind(int fd, const void *address, socklen_t length) __asm__("bind");
+static inline int xsNextBind(int fd, const void *address, socklen_t length) {
+    return ((int (*)(int fd, const void *address, socklen_t length))xsNext(2))(fd, address, length);
+}
+
+int xsBindresvport(int fd, struct sockaddr_in *address) __asm__("bindresvport");
+static inline int xsNextBindresvport(int fd, struct sockaddr_in *address) {
+    return ((int (*)(int fd, struct sockaddr_in *address))xsNext(3))(fd, address);
+}
+
+int xsConnect(int fd, const void *address, socklen_t length) __asm__("connect");
+static inline int xsNextConnect(int fd, const void *address, socklen_t length) {
+    return ((int (*)(int fd, const void *address, socklen_t length))xsNext(4))(fd, address, length);
+}
+
+int xsListen(int fd, int backlog) __asm__("listen");
+static inline int xsNextListen(int fd, int backlog) {
+    return ((int (*)(int fd, int backlog))xsNext(5))(fd, backlog);
+}
+
+int xsAccept(int fd, void *address, socklen_t *length) __asm__("accept");
+static inline int xsNextAccept(int fd, void *address, socklen_t *length) {
+    return ((int (*)(int fd, void *address, socklen_t *length))xsNext(6))(fd, address, length);
+}
+
+int xsAccept4(int fd, void *address, socklen_t *length, int flags) __asm__("accept4");
+static inline int xsNextAccept4(int fd, void *address, socklen_t *length, int flags) {
+    return ((int (*)(int fd, void *address, socklen_t *length, int flags))xsNext(7))(fd, address, length, flags);
+}
+
+int xsShutdown(int fd, int how) __asm__("shutdown");
+static inline int xsNextShutdown(int fd, int how) {
+    return ((int (*)(int fd, int how))xsNext(8))(fd, how);
+}
+
+int xsGetsockname(int fd, void *address, socklen_t *length) __asm__("getsockname");
+static inline int xsNextGetsockname(int fd, void *address, socklen_t *length) {
+    return ((int (*)(int fd, void *address, socklen_t *length))xsNext(9))(fd, address, length);
+}
+
+int xsGetpeername(int fd, void *address, socklen_t *length) __asm__("getpeername");
+static inline int xsNextGetpeername(int fd, void *address, socklen_t *length) {
+    return ((int (*)(int fd, void *address, socklen_t *length))xsNext(10))(fd, address, length);
+}
+
+int xsGetsockopt(int fd, int level, int name, void *value, socklen_t *length) __asm__("getsockopt");
+static inline int xsNextGetsockopt(int fd, int level, int name, void *value, socklen_t *length) {
+    return ((int (*)(int fd, int level, int name, void *value, socklen_t *length))xsNext(11))(fd, level, name, value, length);
+}
+
+int xsSetsockopt(int fd, int level, int name, const void *value, socklen_t length) __asm__("setsockopt");
+static inline int xsNextSetsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+    return ((int (*)(int fd, int level, int name, const void *value, socklen_t length))xsNext(12))(fd, level, name, value, length);
+}
+
+int xsIsfdtype(int fd, int type) __asm__("isfdtype");
+static inline int xsNextIsfdtype(int fd, int type) {
+    return ((int (*)(int fd, int type))xsNext(13))(fd, type);
+}
+
+int xsSockatmark(int fd) __asm__("sockatmark");
+static inline int xsNextSockatmark(int fd) {
+    return ((int (*)(int fd))xsNext(14))(fd);
+}
+
+/* Transmit */
+
+ssize_t xsSend(int fd, const void *buffer, size_t size, int flags) __asm__("send");
+static inline ssize_t xsNextSend(int fd, const void *buffer, size_t size, int flags) {
+    return ((ssize_t (*)(int fd, const void *buffer, size_t size, int flags))xsNext(15))(fd, buffer, size, flags);
+}
+
+ssize_t xsSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) __asm__("sendto");
+static inline ssize_t xsNextSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) {
+    return ((ssize_t (*)(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length))xsNext(16))(fd, buffer, size, flags, address, length);
+}
+
+ssize_t xsSendmsg(int fd, const struct msghdr *message, int flags) __asm__("sendmsg");
+static inline ssize_t xsNextSendmsg(int fd, const struct msghdr *message, int flags) {
+    return ((ssize_t (*)(int fd, const struct msghdr *message, int flags))xsNext(17))(fd, message, flags);
+}
+
+int xsSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) __asm__("sendmmsg");
+static inline int xsNextSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
+    return ((int (*)(int fd, struct mmsghdr *messages, unsigned int count, int flags))xsNext(18))(fd, messages, count, flags);
+}
+
+ssize_t xsWrite(int fd, const void *buffer, size_t size) __asm__("write");
+static inline ssize_t xsNextWrite(int fd, const void *buffer, size_t size) {
+    return ((ssize_t (*)(int fd, const void *buffer, size_t size))xsNext(19))(fd, buffer, size);
+}
+
+ssize_t xsWritev(int fd, const struct iovec *vectors, int count) __asm__("writev");
+static inline ssize_t xsNextWritev(int fd, const struct iovec *vectors, int count) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count))xsNext(20))(fd, vectors, count);
+}
+
+ssize_t xsPwrite(int fd, const void *buffer, size_t size, off_t offset) __asm__("pwrite");
+static inline ssize_t xsNextPwrite(int fd, const void *buffer, size_t size, off_t offset) {
+    return ((ssize_t (*)(int fd, const void *buffer, size_t size, off_t offset))xsNext(21))(fd, buffer, size, offset);
+}
+
+ssize_t xsPwritev(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("pwritev");
+static inline ssize_t xsNextPwritev(int fd, const struct iovec *vectors, int count, off_t offset) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset))xsNext(22))(fd, vectors, count, offset);
+}
+
+ssize_t xsPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("pwritev2");
+static inline ssize_t xsNextPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset, int flags))xsNext(23))(fd, vectors, count, offset, flags);
+}
+
+/* Receive */
+
+ssize_t xsRecv(int fd, void *buffer, size_t size, int flags) __asm__("recv");
+static inline ssize_t xsNextRecv(int fd, void *buffer, size_t size, int flags) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, int flags))xsNext(24))(fd, buffer, size, flags);
+}
+
+ssize_t xsRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) __asm__("recvfrom");
+static inline ssize_t xsNextRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length))xsNext(25))(fd, buffer, size, flags, address, length);
+}
+
+ssize_t xsRecvmsg(int fd, struct msghdr *message, int flags) __asm__("recvmsg");
+static inline ssize_t xsNextRecvmsg(int fd, struct msghdr *message, int flags) {
+    return ((ssize_t (*)(int fd, struct msghdr *message, int flags))xsNext(26))(fd, message, flags);
+}
+
+int xsRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) __asm__("recvmmsg");
+static inline int xsNextRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
+    return ((int (*)(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout))xsNext(27))(fd, messages, count, flags, timeout);
+}
+
+ssize_t xsRead(int fd, void *buffer, size_t size) __asm__("read");
+static inline ssize_t xsNextRead(int fd, void *buffer, size_t size) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size))xsNext(28))(fd, buffer, size);
+}
+
+ssize_t xsReadv(int fd, const struct iovec *vectors, int count) __asm__("readv");
+static inline ssize_t xsNextReadv(int fd, const struct iovec *vectors, int count) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count))xsNext(29))(fd, vectors, count);
+}
+
+ssize_t xsPread(int fd, void *buffer, size_t size, off_t offset) __asm__("pread");
+static inline ssize_t xsNextPread(int fd, void *buffer, size_t size, off_t offset) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, off_t offset))xsNext(30))(fd, buffer, size, offset);
+}
+
+ssize_t xsPreadv(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("preadv");
+static inline ssize_t xsNextPreadv(int fd, const struct iovec *vectors, int count, off_t offset) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset))xsNext(31))(fd, vectors, count, offset);
+}
+
+ssize_t xsPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("preadv2");
+static inline ssize_t xsNextPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset, int flags))xsNext(32))(fd, vectors, count, offset, flags);
+}
+
+ssize_t xsRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) __asm__("__recv_chk");
+static inline ssize_t xsNextRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room, int flags))xsNext(33))(fd, buffer, size, room, flags);
+}
+
+ssize_t xsRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) __asm__("__recvfrom_chk");
+static inline ssize_t xsNextRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length))xsNext(34))(fd, buffer, size, room, flags, address, length);
+}
+
+ssize_t xsReadChk(int fd, void *buffer, size_t size, size_t room) __asm__("__read_chk");
+static inline ssize_t xsNextReadChk(int fd, void *buffer, size_t size, size_t room) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room))xsNext(35))(fd, buffer, size, room);
+}
+
+ssize_t xsPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) __asm__("__pread_chk");
+static inline ssize_t xsNextPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) {
+    return ((ssize_t (*)(int fd, void *buffer, size_t size, off_t offset, size_t room))xsNext(36))(fd, buffer, size, offset, room);
+}
+
+/* Transfer */
+
+ssize_t xsSendfile(int out, int in, off_t *offset, size_t count) __asm__("sendfile");
+static inline ssize_t xsNextSendfile(int out, int in, off_t *offset, size_t count) {
+    return ((ssize_t (*)(int out, int in, off_t *offset, size_t count))xsNext(37))(out, in, offset, count);
+}
+
+ssize_t xsSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("splice");
+static inline ssize_t xsNextSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
+    return ((ssize_t (*)(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags))xsNext(38))(in, inOffset, out, outOffset, count, flags);
+}
+
+ssize_t xsTee(int in, int out, size_t count, unsigned int flags) __asm__("tee");
+static inline ssize_t xsNextTee(int in, int out, size_t count, unsigned int flags) {
+    return ((ssize_t (*)(int in, int out, size_t count, unsigned int flags))xsNext(39))(in, out, count, flags);
+}
+
+ssize_t xsVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) __asm__("vmsplice");
+static inline ssize_t xsNextVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) {
+    return ((ssize_t (*)(int fd, const struct iovec *vectors, size_t count, unsigned int flags))xsNext(40))(fd, vectors, count, flags);
+}
+
+ssize_t xsCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("copy_file_range");
+static inline ssize_t xsNextCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
+    return ((ssize_t (*)(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags))xsNext(41))(in, inOffset, out, outOffset, count, flags);
+}
+
+/* Readiness */
+
+int xsPoll(struct pollfd *fds, nfds_t count, int timeout) __asm__("poll");
+static inline int xsNextPoll(struct pollfd *fds, nfds_t count, int timeout) {
+    return ((int (*)(struct pollfd *fds, nfds_t count, int timeout))xsNext(42))(fds, count, timeout);
+}
+
+int xsPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) __asm__("ppoll");
+static inline int xsNextPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
+    return ((int (*)(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask))xsNext(43))(fds, count, timeout, mask);
+}
+
+int xsPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) __asm__("__poll_chk");
+static inline int xsNextPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
+    return ((int (*)(struct pollfd *fds, nfds_t count, int timeout, size_t room))xsNext(44))(fds, count, timeout, room);
+}
+
+int xsPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) __asm__("__ppoll_chk");
+static inline int xsNextPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) {
+    return ((int (*)(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room))xsNext(45))(fds, count, timeout, mask, room);
+}
+
+int xsSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) __asm__("select");
+static inline int xsNextSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) {
+    return ((int (*)(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout))xsNext(46))(count, readable, writable, exceptional, timeout);
+}
+
+int xsPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) __asm__("pselect");
+static inline int xsNextPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) {
+    return ((int (*)(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask))xsNext(47))(count, readable, writable, exceptional, timeout, mask);
+}
+
+int xsEpollCreate(int size) __asm__("epoll_create");
+static inline int xsNextEpollCreate(int size) {
+    return ((int (*)(int size))xsNext(48))(size);
+}
+
+int xsEpollCreate1(int flags) __asm__("epoll_create1");
+static inline int xsNextEpollCreate1(int flags) {
+    return ((int (*)(int flags))xsNext(49))(flags);
+}
+
+int xsEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) __asm__("epoll_ctl");
+static inline int xsNextEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) {
+    return ((int (*)(int epoll, int operation, int fd, struct epoll_event *event))xsNext(50))(epoll, operation, fd, event);
+}
+
+int xsEpollWait(int epoll, struct epoll_event *events, int count, int timeout) __asm__("epoll_wait");
+static inline int xsNextEpollWait(int epoll, struct epoll_event *events, int count, int timeout) {
+    return ((int (*)(int epoll, struct epoll_event *events, int count, int timeout))xsNext(51))(epoll, events, count, timeout);
+}
+
+int xsEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) __asm__("epoll_pwait");
+static inline int xsNextEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
+    return ((int (*)(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask))xsNext(52))(epoll, events, count, timeout, mask);
+}
+
+int xsEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) __asm__("epoll_pwait2");
+static inline int xsNextEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
+    return ((int (*)(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask))xsNext(53))(epoll, events, count, timeout, mask);
+}
+
+/* Descriptors */
+
+int xsClose(int fd) __asm__("close");
+static inline int xsNextClose(int fd) {
+    return ((int (*)(int fd))xsNext(54))(fd);
+}
+
+void xsClosefrom(int first) __asm__("closefrom");
+static inline void xsNextClosefrom(int first) {
+    ((void (*)(int first))xsNext(55))(first);
+}
+
+int xsCloseRange(unsigned int first, unsigned int last, int flags) __asm__("close_range");
+static inline int xsNextCloseRange(unsigned int first, unsigned int last, int flags) {
+    return ((int (*)(unsigned int first, unsigned int last, int flags))xsNext(56))(first, last, flags);
+}
+
+int xsDup(int fd) __asm__("dup");
+static inline int xsNextDup(int fd) {
+    return ((int (*)(int fd))xsNext(57))(fd);
+}
+
+int xsDup2(int fd, int to) __asm__("dup2");
+static inline int xsNextDup2(int fd, int to) {
+    return ((int (*)(int fd, int to))xsNext(58))(fd, to);
+}
+
+int xsDup3(int fd, int to, int flags) __asm__("dup3");
+static inline int xsNextDup3(int fd, int to, int flags) {
+    return ((int (*)(int fd, int to, int flags))xsNext(59))(fd, to, flags);
+}
+
+int xsFcntl(int fd, int command, long argument);
+static inline int xsNextFcntl(int fd, int command, long argument) {
+    return ((int (*)(int fd, int command, ...))xsNext(60))(fd, command, argument);
+}
+
+int xsIoctl(int fd, unsigned long request, void *argument);
+static inline int xsNextIoctl(int fd, unsigned long request, void *argument) {
+    return ((int (*)(int fd, unsigned long request, ...))xsNext(61))(fd, request, argument);
+}
+
+/* Stdio */
+
+FILE *xsFdopen(int fd, const char *mode) __asm__("fdopen");
+static inline FILE *xsNextFdopen(int fd, const char *mode) {
+    return ((FILE *(*)(int fd, const char *mode))xsNext(62))(fd, mode);
+}
+
+int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
+static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(63))(fd, format, arguments);
+}
+
+int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
+static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(64))(fd, flag, format, arguments);
+}
+
+int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
+
+int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
+
+enum { xsNextCount = 65 };
+
+#endif
