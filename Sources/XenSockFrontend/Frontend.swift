@@ -127,6 +127,7 @@ public enum Frontend {
     /// library's own, lets go of a socket that will be closed.
     ///
     /// - Returns: the socket that stood there; hand it to `replaced` when the kernel has closed it.
+    @discardableResult
     public static func makeWay(_ fd: Int32) -> SocketHandle? {
         Descriptors.makeWay(fd)
         return Session.isBorrowed ? nil : Descriptors.find(fd)

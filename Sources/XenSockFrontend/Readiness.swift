@@ -42,11 +42,14 @@ extension Frontend {
     }
 
     /// Before the kernel's epoll_ctl(2): a socket that is watched for edges gets a token for every arrival.
+    ///
+    /// - Returns: 0: the kernel's call decides.
     public static func epollControl(
         epoll: Int32, operation: Int32, fd: Int32, event: UnsafeMutablePointer<epoll_event>?
-    ) {
-        guard let event, operation != Int32(EPOLL_CTL_DEL), let handle = find(fd) else { return }
+    ) -> Int {
+        guard let event, operation != Int32(EPOLL_CTL_DEL), let handle = find(fd) else { return 0 }
         let edges: UInt32 = 1 << 31
         if event.pointee.events & edges != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
+        return 0
     }
 }

@@ -1,0 +1,5 @@
+import XenSockFrontend
+
+/// Runs once, when the library is loaded (shim/preload/start.c).
+@c(xsStart)
+public func xsStart() { Frontend.start() }
