@@ -61,10 +61,10 @@ enum Descriptors {
             Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX),
             let entry = attached(region, fd)
         {
-            ProcessState.entry(region, fd).store(entry.rawValue)
+            ProcessState.store(region, fd, entry)
             return resolve(region, fd, entry)
         }
-        if !Session.isBorrowed { ProcessState.entry(region, fd).store(TableEntry.foreign.rawValue) }
+        if !Session.isBorrowed { ProcessState.store(region, fd, .foreign) }
         return nil
     }
 
@@ -112,7 +112,7 @@ enum Descriptors {
         guard UInt32(bitPattern: fd) < ProcessState.descriptorLimit, let region = ProcessState.region,
             !Session.isBorrowed
         else { return }
-        ProcessState.entry(region, fd).store(entry.rawValue)
+        ProcessState.store(region, fd, entry)
     }
 
     static func entry(_ fd: Int32) -> TableEntry {
@@ -215,8 +215,8 @@ enum Descriptors {
 
     private static func closeSockets(_ first: UInt32, _ last: UInt32) {
         guard let region = ProcessState.region else { return }
-        let limit = min(UInt64(last), Limits.descriptors, UInt64(ProcessState.descriptorLimit) &- 1)
-        var fd = UInt64(first)
+        let limit = min(last, ProcessState.highest(region))
+        var fd = first
         while fd <= limit {
             if TableEntry(rawValue: ProcessState.entry(region, Int32(fd)).load()).isSocket { _ = close(Int32(fd)) }
             fd &+= 1

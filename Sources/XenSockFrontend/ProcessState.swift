@@ -15,6 +15,7 @@ enum ProcessState {
     private static let arenasOffset = Int(descriptorLimit) * 8
     private static let arenaRecordSize = 32
     private static let arenaCountOffset = arenasOffset + maximumArenas * arenaRecordSize
+    private static let highestOffset = arenaCountOffset + 8
     private static let size = arenasOffset + 16384
 
     /// The table's memory, or nil before the first need.
@@ -36,6 +37,19 @@ enum ProcessState {
     @inline(__always)
     static func entry(_ region: UnsafeMutableRawPointer, _ fd: Int32) -> SharedWord64 {
         SharedWord64(region + Int(fd) &* 8)
+    }
+
+    /// No socket was ever recorded above this descriptor.
+    static func highest(_ region: UnsafeMutableRawPointer) -> UInt32 { SharedWord32(region + highestOffset).load() }
+
+    /// Records what a descriptor is.
+    static func store(_ region: UnsafeMutableRawPointer, _ fd: Int32, _ new: TableEntry) {
+        let highest = SharedWord32(region + highestOffset)
+        while new.isSocket {
+            let known = highest.load()
+            if UInt32(fd) <= known || highest.compareExchange(known, UInt32(fd)) { break }
+        }
+        entry(region, fd).store(new.rawValue)
     }
 
     /// An arena that this process has mapped.

@@ -71,7 +71,9 @@ enum Session {
             + Int(index & (Arena.maximumPorts &- 1))
     }
 
-    static func generation(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32) -> UnsafeMutablePointer<UInt32> {
+    static func generation(
+        _ state: UnsafeMutablePointer<SessionState>, _ port: UInt32
+    ) -> UnsafeMutablePointer<UInt32> {
         (UnsafeMutableRawPointer(state) + generationsOffset).assumingMemoryBound(to: UInt32.self)
             + Int(port & (Arena.maximumPorts &- 1))
     }
