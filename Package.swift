@@ -71,7 +71,7 @@ if embedded {
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
         .target(name: "CXenSockWireCheck", path: "shim/wirecheck"),
-        .testTarget(name: "XenSockWireTests", dependencies: ["CXenSockWireCheck", "XenSockWire"]),
+        .testTarget(name: "XenSockWireTests", dependencies: ["CXenSockWireCheck", "XenSockRing", "XenSockWire"]),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),

@@ -127,18 +127,4 @@ struct LocalLayoutTests {
         #expect(c("AF_INET6") == Int(SocketAddress.inet6))
         #expect(c("sockaddr_storage") == SocketAddress.capacity)
     }
-
-    @Test("An index word keeps index and flags apart")
-    func indexWord() {
-        let word = IndexWord(index: .max, flags: IndexWord.eof | 0xff)
-        #expect(word.rawValue == 0xffff_ffff_0000_01ff)
-        #expect(word.index == .max && word.flags == 0x1ff && word.tokens == 255)
-        #expect(word.with(index: 0) == IndexWord(index: 0, flags: 0x1ff))
-        #expect(word.with(flags: 0) == IndexWord(index: .max))
-        let consumer = [
-            IndexWord.full, IndexWord.fillerPending, IndexWord.owe, IndexWord.connected, IndexWord.broken,
-        ]
-        #expect(consumer == [1, 2, 4, 8, 16])
-        #expect(IndexWord.eof == 256)
-    }
 }

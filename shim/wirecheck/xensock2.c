@@ -56,6 +56,19 @@ struct index_words {
     uint64_t out_consumer __attribute__((aligned(64)));
 };
 
+/* Section 2.1, column "flags". */
+enum {
+    IN_PRODUCER_TOKENS = 0xff,
+    IN_PRODUCER_EOF = 1 << 8,
+    IN_CONSUMER_STALL = 1 << 0,
+    OUT_PRODUCER_IDLE = 1 << 0,
+    OUT_CONSUMER_FULL = 1 << 0,
+    OUT_CONSUMER_FPEND = 1 << 1,
+    OUT_CONSUMER_OWE = 1 << 2,
+    OUT_CONSUMER_CONNECTED = 1 << 3,
+    OUT_CONSUMER_BROKEN = 1 << 4,
+};
+
 struct arguments {
     uint8_t slot[32][512];
 };
@@ -131,6 +144,15 @@ const struct wirecheck_entry wirecheck_xensock2[] = {
     FIELD(struct index_words, "words", in_consumer),
     FIELD(struct index_words, "words", out_producer),
     FIELD(struct index_words, "words", out_consumer),
+    VALUE("flag.tokens", IN_PRODUCER_TOKENS),
+    VALUE("flag.eof", IN_PRODUCER_EOF),
+    VALUE("flag.stall", IN_CONSUMER_STALL),
+    VALUE("flag.idle", OUT_PRODUCER_IDLE),
+    VALUE("flag.full", OUT_CONSUMER_FULL),
+    VALUE("flag.fpend", OUT_CONSUMER_FPEND),
+    VALUE("flag.owe", OUT_CONSUMER_OWE),
+    VALUE("flag.connected", OUT_CONSUMER_CONNECTED),
+    VALUE("flag.broken", OUT_CONSUMER_BROKEN),
     VALUE("words.size", sizeof(struct index_words)),
     VALUE("arguments.size", sizeof(struct arguments)),
     VALUE("arguments.slot.7", offsetof(struct arguments, slot[7])),
