@@ -69,7 +69,9 @@ if embedded {
                 "CXenSockSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .testTarget(name: "XenSockWireTests", dependencies: ["XenSockWire"]),
+        // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
+        .target(name: "CXenSockWireCheck", path: "shim/wirecheck"),
+        .testTarget(name: "XenSockWireTests", dependencies: ["CXenSockWireCheck", "XenSockRing", "XenSockWire"]),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
