@@ -17,8 +17,8 @@ private func reportsAlready(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_
     return Frontend.pollFixup(fds, Int(count)) > 0
 }
 
-/// The result of a poll that returned `result`.
-private func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Int32 {
+/// The result of a poll for which the kernel returned `result`.
+func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Int32 {
     guard result >= 0, let fds else { return result }
     return Int32(truncatingIfNeeded: Frontend.pollFixup(fds, Int(count)))
 }
