@@ -176,13 +176,15 @@ func lookUp(
         named.sin_family = sa_family_t(family)
         named.sin_addr = copy.loadUnaligned(as: in_addr.self)
         status = Frontend.getnameinfo(
-            &named, socklen_t(MemoryLayout<sockaddr_in>.size), host, socklen_t(clamping: room), nil, 0, NI_NAMEREQD)
+            &named, socklen_t(MemoryLayout<sockaddr_in>.size), host: host, hostCapacity: socklen_t(clamping: room),
+            service: nil, serviceCapacity: 0, flags: NI_NAMEREQD)
     } else {
         var named = sockaddr_in6()
         named.sin6_family = sa_family_t(family)
         named.sin6_addr = copy.loadUnaligned(as: in6_addr.self)
         status = Frontend.getnameinfo(
-            &named, socklen_t(MemoryLayout<sockaddr_in6>.size), host, socklen_t(clamping: room), nil, 0, NI_NAMEREQD)
+            &named, socklen_t(MemoryLayout<sockaddr_in6>.size), host: host, hostCapacity: socklen_t(clamping: room),
+            service: nil, serviceCapacity: 0, flags: NI_NAMEREQD)
     }
     guard status == 0 else { return HostOutcome(status) }
     entry.pointee = hostent(

@@ -25,7 +25,9 @@ public func xsGetnameinfo(
     guard resolvesInBackend() else {
         return xsNextGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags)
     }
-    return Frontend.getnameinfo(address, length, host, hostRoom, service, serviceRoom, flags)
+    return Frontend.getnameinfo(
+        address, length, host: host, hostCapacity: hostRoom, service: service, serviceCapacity: serviceRoom,
+        flags: flags)
 }
 
 /// gethostbyname_r(3): IPv4 addresses only.

@@ -16,7 +16,7 @@ public func xsSyscall(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
     case SYS_accept, SYS_accept4:
         _ = created(int(result))
     case SYS_fcntl where int(b) == F_DUPFD || int(b) == F_DUPFD_CLOEXEC:
-        _ = created(int(result))
+        _ = duplicate(of: int(a), int(result))
     case SYS_ppoll:
         return polled(a, b, result)
     #if arch(x86_64)
