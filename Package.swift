@@ -27,7 +27,8 @@ if embedded {
     products.append(.library(name: "xensock", type: .dynamic, targets: ["XenSockPreload"]))
     targets += [
         .target(
-            name: "CXenSockPreload", dependencies: ["CXenSockSystem"], path: "shim/preload", exclude: ["exports.map"]),
+            name: "CXenSockPreload", dependencies: ["CXenSockSystem"], path: "shim/preload", exclude: ["exports.map"],
+            cSettings: [.define("_GNU_SOURCE")]),
         .target(
             name: "XenSockPreload",
             dependencies: ["CXenSockPreload", "CXenSockSystem", "XenSockFrontend"],

@@ -28,15 +28,16 @@ public func xsDup(_ fd: Int32) -> Int32 { duplicate(of: fd, xsNextDup(fd)) }
 @c @implementation
 public func xsDup2(_ fd: Int32, _ to: Int32) -> Int32 {
     guard fd != to else { return xsNextDup2(fd, to) }
-    if Frontend.isPrivate(to) { Frontend.makeWay(to) }
-    return duplicate(of: fd, xsNextDup2(fd, to))
+    let replaced = Frontend.makeWay(to)
+    return duplicate(of: fd, xsNextDup2(fd, to), replaced)
 }
 
 /// dup3(2).
 @c @implementation
 public func xsDup3(_ fd: Int32, _ to: Int32, _ flags: Int32) -> Int32 {
-    if fd != to, Frontend.isPrivate(to) { Frontend.makeWay(to) }
-    return duplicate(of: fd, xsNextDup3(fd, to, flags))
+    guard fd != to else { return xsNextDup3(fd, to, flags) }
+    let replaced = Frontend.makeWay(to)
+    return duplicate(of: fd, xsNextDup3(fd, to, flags), replaced)
 }
 
 /// fcntl(2).
@@ -46,7 +47,7 @@ public func xsFcntl(_ fd: Int32, _ command: Int32, _ argument: Int) -> Int32 {
         return returned32(Frontend.fileControl(socket, command: command, argument: argument))
     }
     let result = xsNextFcntl(fd, command, argument)
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? created(result) : result
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicate(of: fd, result) : result
 }
 
 /// ioctl(2).
@@ -56,13 +57,19 @@ public func xsIoctl(_ fd: Int32, _ request: UInt, _ argument: UnsafeMutableRawPo
     return returned32(Frontend.ioctl(socket, request: request, argument))
 }
 
-/// The descriptor that a dup of `fd` made: the same socket, or no longer what its number stood for.
-func duplicate(of fd: Int32, _ made: Int32) -> Int32 {
+/// The descriptor that a dup of `fd` made; `replaced` is the socket that the kernel closed to make it.
+func duplicate(of fd: Int32, _ made: Int32, _ replaced: SocketHandle? = nil) -> Int32 {
     guard made >= 0 else { return made }
-    if Frontend.find(fd) != nil {
-        Frontend.duplicated(from: fd, to: made)
-    } else {
-        Frontend.forget(made)
-    }
+    Frontend.duplicated(from: fd, to: made)
+    if let replaced { Frontend.replaced(replaced) }
     return made
+}
+
+/// A descriptor that the kernel made and that cannot be a socket of the backend's, whatever the table held under its
+/// number: a socket closed where this library could not see it.
+@inline(__always)
+func created(_ fd: Int32) -> Int32 {
+    // A duplicate of nothing.
+    if fd >= 0 { Frontend.duplicated(from: -1, to: fd) }
+    return fd
 }

@@ -18,8 +18,8 @@ public func xsSocketpair(
     if Frontend.redirects(domain: domain, type: type, protocol: `protocol`) { return Int32(failed(EOPNOTSUPP)) }
     let result = xsNextSocketpair(domain, type, `protocol`, pair)
     if result == 0, let pair {
-        Frontend.forget(pair[0])
-        Frontend.forget(pair[1])
+        _ = created(pair[0])
+        _ = created(pair[1])
     }
     return result
 }
@@ -148,12 +148,4 @@ public func xsSockatmark(_ fd: Int32) -> Int32 {
         Frontend.ioctl(socket, request: UInt(SIOCATMARK), UnsafeMutableRawPointer($0))
     }
     return result < 0 ? returned32(result) : mark
-}
-
-/// A descriptor that the kernel made for something else: whatever the table held under its number is gone, closed
-/// where this library could not see it.
-@inline(__always)
-func created(_ fd: Int32) -> Int32 {
-    if fd >= 0 { Frontend.forget(fd) }
-    return fd
 }

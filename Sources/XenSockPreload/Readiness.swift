@@ -4,21 +4,14 @@ import XenSockFrontend
 // The placeholder is readable and writable as its socket is, so waits are the kernel's own. What it cannot show of TCP
 // (HUP of a socket that was never connected, ERR of a refused one) is added to what poll returns.
 
-/// Whether an entry has something to report before the kernel is asked, which then must not wait.
-private func reportsAlready(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Bool {
+/// Whether an entry has an event that the kernel does not see, and would wait in vain for.
+private func hasUnseen(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Bool {
     guard let fds else { return false }
-    var redirected = false
-    for index in 0..<Int(count) where Frontend.find(fds[index].fd) != nil {
-        redirected = true
-        break
-    }
-    guard redirected else { return false }
-    for index in 0..<Int(count) { fds[index].revents = 0 }
-    return Frontend.pollFixup(fds, Int(count)) > 0
+    return Frontend.pollHasUnseen(fds, Int(count))
 }
 
-/// The result of a poll that returned `result`.
-private func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Int32 {
+/// The result of a poll for which the kernel returned `result`.
+func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Int32 {
     guard result >= 0, let fds else { return result }
     return Int32(truncatingIfNeeded: Frontend.pollFixup(fds, Int(count)))
 }
@@ -26,7 +19,7 @@ private func completed(_ result: Int32, _ fds: UnsafeMutablePointer<pollfd>?, _ 
 /// poll(2).
 @c @implementation
 public func xsPoll(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: Int32) -> Int32 {
-    let wait = timeout != 0 && reportsAlready(fds, count) ? 0 : timeout
+    let wait = timeout != 0 && hasUnseen(fds, count) ? 0 : timeout
     return completed(xsNextPoll(fds, count, wait), fds, count)
 }
 
@@ -36,7 +29,7 @@ public func xsPpoll(
     _ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: UnsafePointer<timespec>?,
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
-    guard reportsAlready(fds, count) else { return completed(xsNextPpoll(fds, count, timeout, mask), fds, count) }
+    guard hasUnseen(fds, count) else { return completed(xsNextPpoll(fds, count, timeout, mask), fds, count) }
     var now = timespec()
     return completed(xsNextPpoll(fds, count, &now, mask), fds, count)
 }

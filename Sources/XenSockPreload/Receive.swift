@@ -113,6 +113,15 @@ func noteArrivals(_ message: UnsafePointer<msghdr>) {
     }
 }
 
+/// As for one message, for the first `count` of recvmmsg(2).
+func noteArrivals(_ messages: UnsafePointer<mmsghdr>?, _ count: Int) {
+    guard let messages, count > 0 else { return }
+    for index in 0..<count {
+        var message = messages[index].msg_hdr
+        withUnsafePointer(to: &message) { noteArrivals($0) }
+    }
+}
+
 /// recv(2).
 @c @implementation
 public func xsRecv(_ fd: Int32, _ buffer: UnsafeMutableRawPointer?, _ size: Int, _ flags: Int32) -> Int {
@@ -149,9 +158,7 @@ public func xsRecvmmsg(
         return returned32(receive(socket, messages, count, flags: flags, timeout: timeout))
     }
     let result = xsNextRecvmmsg(fd, messages, count, flags, timeout)
-    if result > 0, let messages {
-        for index in 0..<Int(result) { withUnsafePointer(to: &messages[index].msg_hdr) { noteArrivals($0) } }
-    }
+    noteArrivals(messages, Int(result))
     return result
 }
 

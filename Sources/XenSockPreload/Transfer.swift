@@ -1,11 +1,11 @@
 import CXenSockPreload
 import XenSockFrontend
 
-/// sendfile(2). To a redirected socket: reads the file in pieces of 64 KiB and sends them. The file's position, or
-/// `offset`, moves by what was sent, also if that is less than what was asked for.
+/// sendfile(2). To a redirected socket: reads the file in pieces of 64 KiB and sends them; its position, or `offset`,
+/// moves by what was sent, also if that is less than what was asked for. From a redirected socket: EINVAL, as from
+/// every socket unless it goes to a pipe.
 @c @implementation
 public func xsSendfile(_ out: Int32, _ in: Int32, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
-    // A socket has no pages to send from.
     if Frontend.find(`in`) != nil { return failed(EINVAL) }
     guard let socket = Frontend.find(out) else { return xsNextSendfile(out, `in`, offset, count) }
     return returned(send(file: `in`, to: socket, offset, count))
@@ -15,7 +15,7 @@ public func xsSendfile(_ out: Int32, _ in: Int32, _ offset: UnsafeMutablePointer
 func send(file: Int32, to socket: SocketHandle, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
     guard count >= 0 else { return 0 &- Int(EINVAL) }
     let start = offset?.pointee ?? xs_syscall(Int(SYS_lseek), Int(file), 0, Int(SEEK_CUR), 0, 0, 0)
-    guard start >= 0 else { return start == 0 &- Int(ESPIPE) || offset != nil ? 0 &- Int(EINVAL) : start }
+    guard start >= 0 else { return start == 0 &- Int(EBADF) && offset == nil ? start : 0 &- Int(EINVAL) }
     var transfer = FileTransfer(
         file: file, socket: socket, start: start, count: min(count, maximumTransfer), sent: 0, error: 0)
     withUnsafeMutablePointer(to: &transfer) { transfer in
@@ -51,7 +51,7 @@ private struct FileTransfer {
             let read = xs_syscall(
                 Int(SYS_pread64), Int(file), Int(bitPattern: buffer), wanted, start &+ sent, 0, 0)
             guard read > 0 else {
-                error = read == 0 &- Int(ESPIPE) ? 0 &- Int(EINVAL) : read
+                error = read
                 return
             }
             // More follows unless this is the last piece: the backend need not push what is not full yet.

@@ -132,6 +132,20 @@ FILE *xsExportInternalIOFdopen(int fd, const char *mode) {
     return xsFdopen(fd, mode);
 }
 
+long xsExportSyscall(long number, ...) __asm__("syscall");
+long xsExportSyscall(long number, ...) {
+    va_list list;
+    va_start(list, number);
+    long a = va_arg(list, long);
+    long b = va_arg(list, long);
+    long c = va_arg(list, long);
+    long d = va_arg(list, long);
+    long e = va_arg(list, long);
+    long f = va_arg(list, long);
+    va_end(list);
+    return xsSyscall(number, a, b, c, d, e, f);
+}
+
 const char *const xsNextNames[xsNextCount] = {
     "socket",
     "socketpair",
@@ -195,7 +209,16 @@ const char *const xsNextNames[xsNextCount] = {
     "dup3",
     "fcntl",
     "ioctl",
+    "getaddrinfo",
+    "getnameinfo",
+    "gethostbyname",
+    "gethostbyname2",
+    "gethostbyaddr",
+    "gethostbyname_r",
+    "gethostbyname2_r",
+    "gethostbyaddr_r",
     "fdopen",
     "vdprintf",
     "__vdprintf_chk",
+    "syscall",
 };

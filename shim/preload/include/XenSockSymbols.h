@@ -324,27 +324,76 @@ static inline int xsNextIoctl(int fd, unsigned long request, void *argument) {
     return ((int (*)(int fd, unsigned long request, ...))xsNext(61))(fd, request, argument);
 }
 
+/* Names */
+
+int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
+static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
+    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(62))(node, service, hints, result);
+}
+
+int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) __asm__("getnameinfo");
+static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
+    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(63))(address, length, host, hostRoom, service, serviceRoom, flags);
+}
+
+struct hostent *xsGethostbyname(const char *name) __asm__("gethostbyname");
+static inline struct hostent *xsNextGethostbyname(const char *name) {
+    return ((struct hostent *(*)(const char *name))xsNext(64))(name);
+}
+
+struct hostent *xsGethostbyname2(const char *name, int family) __asm__("gethostbyname2");
+static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
+    return ((struct hostent *(*)(const char *name, int family))xsNext(65))(name, family);
+}
+
+struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family) __asm__("gethostbyaddr");
+static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
+    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(66))(address, length, family);
+}
+
+int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname_r");
+static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(67))(name, entry, buffer, room, result, error);
+}
+
+int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname2_r");
+static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(68))(name, family, entry, buffer, room, result, error);
+}
+
+int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyaddr_r");
+static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(69))(address, length, family, entry, buffer, room, result, error);
+}
+
 /* Stdio */
 
 FILE *xsFdopen(int fd, const char *mode) __asm__("fdopen");
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
-    return ((FILE *(*)(int fd, const char *mode))xsNext(62))(fd, mode);
+    return ((FILE *(*)(int fd, const char *mode))xsNext(70))(fd, mode);
 }
 
 int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
 static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
-    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(63))(fd, format, arguments);
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(71))(fd, format, arguments);
 }
 
 int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
 static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
-    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(64))(fd, flag, format, arguments);
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(72))(fd, flag, format, arguments);
 }
 
 int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
 
 int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
 
-enum { xsNextCount = 65 };
+/* SystemCall */
+
+long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
+static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
+    return ((long (*)(long number, ...))xsNext(73))(number, a, b, c, d, e, f);
+}
+
+enum { xsNextCount = 74 };
 
 #endif

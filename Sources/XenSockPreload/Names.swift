@@ -1,0 +1,95 @@
+import CXenSockPreload
+import XenSockFrontend
+
+// glibc resolves names with sockets of its own, which no library can redirect: the whole call is the backend's.
+
+/// Names follow the sockets: a program whose IPv4 streams are the kernel's resolves as it always did.
+func resolvesInBackend() -> Bool { Frontend.redirects(domain: AF_INET, type: Int32(SOCK_STREAM.rawValue), protocol: 0) }
+
+/// getaddrinfo(3). The list's nodes are as glibc's, for glibc's freeaddrinfo(3).
+@c @implementation
+public func xsGetaddrinfo(
+    _ node: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>?, _ hints: UnsafePointer<addrinfo>?,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<addrinfo>?>?
+) -> Int32 {
+    guard resolvesInBackend(), let result else { return xsNextGetaddrinfo(node, service, hints, result) }
+    return Frontend.getaddrinfo(node: node, service: service, hints: hints, result: result)
+}
+
+/// getnameinfo(3).
+@c @implementation
+public func xsGetnameinfo(
+    _ address: UnsafeRawPointer?, _ length: socklen_t, _ host: UnsafeMutablePointer<CChar>?, _ hostRoom: socklen_t,
+    _ service: UnsafeMutablePointer<CChar>?, _ serviceRoom: socklen_t, _ flags: Int32
+) -> Int32 {
+    guard resolvesInBackend() else {
+        return xsNextGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags)
+    }
+    return Frontend.getnameinfo(
+        address, length, host: host, hostCapacity: hostRoom, service: service, serviceCapacity: serviceRoom,
+        flags: flags)
+}
+
+/// gethostbyname_r(3): IPv4 addresses only.
+@c @implementation
+public func xsGethostbynameR(
+    _ name: UnsafePointer<CChar>?, _ entry: UnsafeMutablePointer<hostent>?, _ buffer: UnsafeMutablePointer<CChar>?,
+    _ room: Int, _ result: UnsafeMutablePointer<UnsafeMutablePointer<hostent>?>?, _ error: UnsafeMutablePointer<Int32>?
+) -> Int32 {
+    guard resolvesInBackend(), let name, let entry, let result, let error else {
+        return xsNextGethostbynameR(name, entry, buffer, room, result, error)
+    }
+    let outcome = lookUp(name: name, family: AF_INET, into: entry, HostBuffer(buffer, room))
+    return outcome.store(entry, result, error)
+}
+
+/// gethostbyname2_r(3).
+@c @implementation
+public func xsGethostbyname2R(
+    _ name: UnsafePointer<CChar>?, _ family: Int32, _ entry: UnsafeMutablePointer<hostent>?,
+    _ buffer: UnsafeMutablePointer<CChar>?, _ room: Int,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<hostent>?>?, _ error: UnsafeMutablePointer<Int32>?
+) -> Int32 {
+    guard resolvesInBackend(), let name, let entry, let result, let error else {
+        return xsNextGethostbyname2R(name, family, entry, buffer, room, result, error)
+    }
+    let outcome = lookUp(name: name, family: family, into: entry, HostBuffer(buffer, room))
+    return outcome.store(entry, result, error)
+}
+
+/// gethostbyaddr_r(3).
+@c @implementation
+public func xsGethostbyaddrR(
+    _ address: UnsafeRawPointer?, _ length: socklen_t, _ family: Int32, _ entry: UnsafeMutablePointer<hostent>?,
+    _ buffer: UnsafeMutablePointer<CChar>?, _ room: Int,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<hostent>?>?, _ error: UnsafeMutablePointer<Int32>?
+) -> Int32 {
+    guard resolvesInBackend(), let address, let entry, let result, let error else {
+        return xsNextGethostbyaddrR(address, length, family, entry, buffer, room, result, error)
+    }
+    let outcome = lookUp(address: address, length, family: family, into: entry, HostBuffer(buffer, room))
+    return outcome.store(entry, result, error)
+}
+
+/// gethostbyname(3).
+@c @implementation
+public func xsGethostbyname(_ name: UnsafePointer<CChar>?) -> UnsafeMutablePointer<hostent>? {
+    guard resolvesInBackend(), let name else { return xsNextGethostbyname(name) }
+    return sharedEntry { lookUp(name: name, family: AF_INET, into: $0, $1) }
+}
+
+/// gethostbyname2(3).
+@c @implementation
+public func xsGethostbyname2(_ name: UnsafePointer<CChar>?, _ family: Int32) -> UnsafeMutablePointer<hostent>? {
+    guard resolvesInBackend(), let name else { return xsNextGethostbyname2(name, family) }
+    return sharedEntry { lookUp(name: name, family: family, into: $0, $1) }
+}
+
+/// gethostbyaddr(3).
+@c @implementation
+public func xsGethostbyaddr(
+    _ address: UnsafeRawPointer?, _ length: socklen_t, _ family: Int32
+) -> UnsafeMutablePointer<hostent>? {
+    guard resolvesInBackend(), let address else { return xsNextGethostbyaddr(address, length, family) }
+    return sharedEntry { lookUp(address: address, length, family: family, into: $0, $1) }
+}
