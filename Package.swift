@@ -16,7 +16,8 @@ var targets: [Target] = [
     .target(name: "CXenSockSystem", path: "shim/system"),
     .target(name: "XenSockWire", swiftSettings: shared),
     .target(name: "XenSockRing", swiftSettings: shared),
-    .target(name: "XenSockPlatform", dependencies: ["CXenSockSystem", "XenSockRing", "XenSockWire"], swiftSettings: shared),
+    .target(
+        name: "XenSockPlatform", dependencies: ["CXenSockSystem", "XenSockRing", "XenSockWire"], swiftSettings: shared),
     .target(
         name: "XenSockFrontend",
         dependencies: ["CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire"],
@@ -63,16 +64,19 @@ if embedded {
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
+        .target(name: "CXenSockLaunch", path: "shim/launch"),
+        .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch"]),
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "CXenSockSystem",
+                "XenSockLaunch",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "XenSockWireTests", dependencies: ["XenSockWire"]),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
     ]
 }
 

@@ -1,0 +1,139 @@
+import Foundation
+import Testing
+
+@testable import XenSockLaunch
+
+/// `xensock run` as a process, with a stand-in for the service and a library that does nothing to sockets.
+@Suite struct RunTests {
+    let service: FakeService
+
+    init() throws { service = try FakeService() }
+
+    #if arch(x86_64)
+        static let library = "/lib/x86_64-linux-gnu/libm.so.6"
+    #else
+        static let library = "/lib/aarch64-linux-gnu/libm.so.6"
+    #endif
+
+    private func run(_ words: [String], environment: [String: String] = [:]) throws -> Outcome {
+        var variables = ["XENSOCK_LIBRARY": Self.library, "XENSOCK_SERVICE": service.program, "LD_PRELOAD": ""]
+        variables.merge(environment) { $1 }
+        return try Outcome(of: words, environment: variables, in: service.directory)
+    }
+
+    @Test func theCommandTakesTheProcessAndItsStatus() throws {
+        let outcome = try run(["run", "--", "sh", "-c", "echo $$; exit 7"])
+        #expect(outcome.status == 7, "\(outcome.errors)")
+        #expect(outcome.output == "\(outcome.process)\n")
+        #expect(outcome.errors == "")
+    }
+
+    @Test func aSignalEndsTheCommandAsItWouldNatively() throws {
+        #expect(try run(["run", "--", "sh", "-c", "kill -TERM $$"]).status == 128 + SIGTERM)
+    }
+
+    @Test func optionsBehindTheCommandAreTheCommands() throws {
+        let words = ["--help", "--", "--socket", "", "x y"]
+        for head in [["run", "--"], ["run"]] {
+            #expect(try run(head + ["printf", "[%s]"] + words).output == "[--help][--][--socket][][x y]")
+        }
+    }
+
+    @Test func theCommandFindsSocketLibraryAndLifeline() throws {
+        let script = "echo $LD_PRELOAD $XENSOCK_SOCKET; readlink /proc/self/fd/$XENSOCK_LIFELINE | cut -d: -f1"
+        let outcome = try run(["run", "--", "sh", "-c", script], environment: ["LD_PRELOAD": "libc.so.6"])
+        let words = try #require(service.report()["words"] as? [String])
+        #expect(outcome.output == "\(Self.library):libc.so.6 \(words[1])\npipe\n")
+    }
+
+    @Test func theServiceIsADaemonWithADirectoryOfItsOwn() throws {
+        #expect(try run(["run", "--policy", "/dev/null", "--", "true"]).status == 0)
+        let report = try service.report()
+        let words = try #require(report["words"] as? [String])
+        #expect(words[2] == "--private")
+        #expect(words.suffix(2) == ["--policy", "/dev/null"])
+        #expect(report["mode"] as? String == "0o700")
+        #expect(report["directory"] as? String == "/")
+        #expect(report["output"] as? String == "/dev/null")
+        #expect(report["descriptors"] as? [Int] == report["expected"] as? [Int])
+        #expect(report["session"] as? Int != Int(getsid(0)))
+        #expect(service.waitForEnd())
+    }
+
+    @Test func theServiceOutlivesTheCommandWhileADescendantLives() throws {
+        let marker = "\(service.directory.path)/go"
+        let script = "(while [ ! -e \(marker) ]; do sleep 0.02; done) >/dev/null 2>&1 &"
+        #expect(try run(["run", "--", "sh", "-c", script]).status == 0)
+        usleep(200_000)
+        #expect(FileManager.default.fileExists(atPath: service.journal))
+        try service.directory.file("go", [])
+        #expect(service.waitForEnd())
+    }
+
+    @Test func whatTheServiceSaysOfItsFailureIsPrinted() throws {
+        let outcome = try run(["run", "true"], environment: ["FAKE_FAILURE": "policy line 3: unknown key\n"])
+        #expect(outcome.status == 125)
+        #expect(outcome.errors == "xensock: \(service.program) did not start: policy line 3: unknown key\n")
+        let silent = try run(["run", "true"], environment: ["FAKE_FAILURE": ""])
+        #expect(silent.status == 125)
+        #expect(silent.errors.contains("ended without a word"))
+    }
+
+    @Test func isolationLeavesOnlyALoopbackAndTheServiceWhereItWas() throws {
+        let script = "grep -c : /proc/net/dev; readlink /proc/self/ns/net"
+        let outcome = try run(["run", "--isolate", "--", "sh", "-c", script])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
+        #expect(lines.first == "1")
+        #expect(lines.last != own)
+        #expect(try service.report()["network"] as? String == own)
+    }
+
+    @Test func aSocketThatNobodyServesIsAnError() throws {
+        let path = "\(service.directory.path)/none.sock"
+        let outcome = try run(["run", "--socket", path, "--", "true"])
+        #expect(outcome.status == 125)
+        #expect(outcome.errors == "xensock: \(path): there is no such socket; is xensockd running?\n")
+    }
+
+    @Test func anUnsuitableProgramIsRefusedUnlessForced() throws {
+        let script = try service.directory.file("program", "#!/usr/bin/env sh\necho ran\n".utf8)
+        #expect(try run(["run", script]).output == "ran\n")
+        let program = try service.directory.file("static", ProgramFixture(interpreter: nil).bytes)
+        let refused = try run(["run", program])
+        #expect(refused.status == 125)
+        #expect(refused.errors.hasPrefix("xensock: \(program) is statically linked"))
+        // The kernel refuses this file of headers; that it is asked at all is the point.
+        #expect(try run(["run", "--force", program]).status != 125)
+    }
+
+    @Test func ownFailuresAre125AndSaySo() throws {
+        for words in [[], ["--"], ["--bogus", "true"], ["--policy", "a", "--socket", "b", "true"]] {
+            let outcome = try run(["run"] + words)
+            #expect(outcome.status == 125)
+            #expect(outcome.errors.hasPrefix("Error: "))
+        }
+        let library = try run(["run", "true"], environment: ["XENSOCK_LIBRARY": "/nonexistent.so"])
+        #expect(library.status == 125)
+        #expect(library.errors.contains("cannot open the preload library /nonexistent.so: No such file"))
+        #expect(try run(["run", "true"], environment: ["XENSOCK_LIBRARY": "/etc/passwd"]).status == 125)
+        #expect(try run(["run", "true"], environment: ["XENSOCK_SERVICE": "/nonexistent"]).status == 125)
+    }
+
+    @Test func commandsThatCannotRunHaveTheShellsStatuses() throws {
+        #expect(try run(["run", "no-such-command"]).status == 127)
+        #expect(try run(["run", "/etc/passwd"]).status == 126)
+    }
+
+    @Test func helpAndVersionSucceed() throws {
+        #expect(try run(["--version"]).output == "xensock \(xensockVersion)\n")
+        let requests = [["--help"], ["run", "--help"], ["run", "-h"], ["run", "--isolate", "--help"]]
+        for words in requests {
+            let outcome = try run(words)
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("USAGE: xensock"))
+        }
+        #expect(try run(["run", "--help"]).output.contains("EXIT STATUS"))
+    }
+}
