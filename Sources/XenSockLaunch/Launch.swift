@@ -37,7 +37,8 @@ public struct Launch {
         if isolates { try isolateNetwork() }
         let inherited = environmentValue("LD_PRELOAD")
         setEnvironment("LD_PRELOAD", preloadList(adding: installation.library, to: inherited))
-        let error = -xs_exec(program, arguments)
+        // Only a text: what a shell makes of a program that the kernel refuses is anything.
+        let error = -xs_exec(program, arguments, isText(program) ? 1 : 0)
         throw LaunchError(
             exitStatus: error == ENOENT ? LaunchError.notFound : LaunchError.notExecutable,
             "\(program): \(describe(error))")

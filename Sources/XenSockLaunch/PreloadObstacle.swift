@@ -81,12 +81,16 @@ private func obstacle(
     return nil
 }
 
+/// Whether a file begins like a text, which execvp(3) may give to the shell.
+func isText(_ path: String) -> Bool {
+    guard let file = ExecutableFile(path: path) else { return false }
+    return !file.bytes(at: 0, count: 256).contains(0)
+}
+
 /// The program that runs a script: the one behind `#!`, the one that `env` looks for, or the shell, to which execvp(3)
 /// gives a text without a `#!` line.
 func scriptInterpreter(_ start: [UInt8], searchPath: String?) -> String? {
-    guard start.starts(with: Array("#!".utf8)) else {
-        return start.contains(0) ? nil : "/bin/sh"
-    }
+    guard start.starts(with: Array("#!".utf8)) else { return start.contains(0) ? nil : "/bin/sh" }
     let line = start.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
     let words = String(decoding: line, as: UTF8.self).split(maxSplits: 1) { $0 == " " || $0 == "\t" }
     guard let interpreter = words.first.map(String.init) else { return nil }

@@ -4,6 +4,10 @@ import Testing
 
 @testable import XenSockLaunch
 
+/// Held while a file is open for writing and while a process is spawned: a child that is not yet executed would hold the
+/// file too, and who executes that meanwhile gets ETXTBSY.
+let writingOrSpawning = NSLock()
+
 /// A directory that goes away with its owner.
 final class TemporaryDirectory {
     let path: String
@@ -20,7 +24,7 @@ final class TemporaryDirectory {
     @discardableResult
     func file(_ name: String, _ bytes: some Sequence<UInt8>, mode: Int = 0o755) throws -> String {
         let path = "\(self.path)/\(name)"
-        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        try writingOrSpawning.withLock { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
         try #require(chmod(path, mode_t(mode)) == 0)
         return path
     }

@@ -37,7 +37,10 @@ struct Outcome {
         var child: pid_t = 0
         let error = withArguments([Self.executable] + words) { arguments in
             withArguments(variables.map { "\($0.key)=\($0.value)" }) {
-                posix_spawn(&child, Self.executable, &actions, &attributes, arguments, $0)
+                let environment = $0
+                return writingOrSpawning.withLock {
+                    posix_spawn(&child, Self.executable, &actions, &attributes, arguments, environment)
+                }
             }
         }
         try #require(error == 0, "\(Self.executable): \(describe(error))")

@@ -100,12 +100,13 @@ import Testing
     @Test func anUnsuitableProgramIsRefusedUnlessForced() throws {
         let script = try service.directory.file("program", "#!/usr/bin/env sh\necho ran\n".utf8)
         #expect(try run(["run", script]).output == "ran\n")
-        let program = try service.directory.file("static", ProgramFixture(interpreter: nil).bytes)
+        let loader = "/nonexistent/ld-musl-x86_64.so.1"
+        let program = try service.directory.file("musl", ProgramFixture(interpreter: loader).bytes)
         let refused = try run(["run", program])
         #expect(refused.status == 125)
-        #expect(refused.errors.hasPrefix("xensock: \(program) is statically linked"))
-        // The kernel refuses this file of headers; that it is asked at all is the point.
-        #expect(try run(["run", "--force", program]).status != 125)
+        #expect(refused.errors.hasPrefix("xensock: \(program) is linked with musl (\(loader))"))
+        // With --force the kernel is asked, and does not find the loader.
+        #expect(try run(["run", "--force", program]).status == 127)
     }
 
     @Test func ownFailuresAre125AndSaySo() throws {
@@ -119,6 +120,15 @@ import Testing
         #expect(library.errors.contains("cannot open the preload library /nonexistent.so: No such file"))
         #expect(try run(["run", "true"], environment: ["XENSOCK_LIBRARY": "/etc/passwd"]).status == 125)
         #expect(try run(["run", "true"], environment: ["XENSOCK_SERVICE": "/nonexistent"]).status == 125)
+    }
+
+    @Test func aTextWithoutAnInterpreterIsTheShellsAndABrokenProgramIsNot() throws {
+        let text = try service.directory.file("text", "echo $0 ran\n".utf8)
+        #expect(try run(["run", text]).output == "\(text) ran\n")
+        let broken = try service.directory.file("broken", "echo ran\n\0".utf8)
+        let outcome = try run(["run", broken])
+        #expect(outcome.status == 126)
+        #expect(outcome.errors == "xensock: \(broken): Exec format error\n")
     }
 
     @Test func commandsThatCannotRunHaveTheShellsStatuses() throws {

@@ -63,8 +63,11 @@ int xs_start_daemon(const char *path, char *const argv[], int lifeline_fd, int r
     return -WEXITSTATUS(status);
 }
 
-int xs_exec(const char *path, char *const argv[]) {
-    execvp(path, argv);
+int xs_exec(const char *path, char *const argv[], int shell) {
+    if (shell)
+        execvp(path, argv);
+    else
+        execv(path, argv);
     return -errno;
 }
 

@@ -12,9 +12,9 @@
  * Returns 0, or the negative errno of the fork. */
 int xs_start_daemon(const char *path, char *const argv[], int lifeline_fd, int ready_fd, int keep_stderr);
 
-/* Replaces the process by `path`, as execvp does for a path with a slash: a file that the kernel takes for no program
- * is given to /bin/sh. Returns only on failure, with the negative errno. */
-int xs_exec(const char *path, char *const argv[]);
+/* Replaces the process by `path`, a path with a slash. With `shell` a file that the kernel takes for no program is given
+ * to /bin/sh, as execvp(3) does. Returns only on failure, with the negative errno. */
+int xs_exec(const char *path, char *const argv[], int shell);
 
 /* Moves the process into a fresh network namespace, and with `user` into a user namespace around it: unshare(2).
  * Returns 0 or the negative errno. */
