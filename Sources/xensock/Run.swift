@@ -22,7 +22,7 @@ struct Run: ParsableCommand {
             ENVIRONMENT
               XENSOCK_LIBRARY  the preload library (default ../lib/libxensock.so from xensock's directory)
               XENSOCK_SERVICE  the service to start (default xensockd beside xensock)
-              XENSOCK_DEBUG    leaves the private service its standard error
+              XENSOCK_DEBUG    1: the private service logs, to standard error
               COMMAND finds XENSOCK_SOCKET, LD_PRELOAD and, with a private service, XENSOCK_LIFELINE.
             """)
 

@@ -6,6 +6,7 @@
 #include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +34,9 @@ static void become_daemon(const char *path, char *const argv[], int lifeline_fd,
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (chdir("/") < 0) fail(ready_fd, "cannot enter", "/", errno);
+    /* A service manager's words are for the command. */
+    const char *manager[] = {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
+    for (size_t i = 0; i < sizeof manager / sizeof manager[0]; i++) unsetenv(manager[i]);
     /* The raw call: under the preload library close_range() would leave that library's descriptors out. */
     if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0) fail(ready_fd, "cannot close", "descriptors", errno);
     if (fcntl(lifeline_fd, F_SETFD, 0) < 0) fail(ready_fd, "cannot keep", "the lifeline", errno);
