@@ -70,14 +70,11 @@ struct PrivateDirectory {
     let path: String
     var socket: String { path + "/xensock.sock" }
 
-    /// `sun_path` with its final zero.
-    private static let socketPathLimit = 108
-
     init() throws(LaunchError) {
         let runtime = environmentValue("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? $0 : nil }
         for parent in [runtime, "/tmp"].compactMap(\.self) {
             let candidate = parent + "/xensock-run.XXXXXX"
-            if candidate.utf8.count + "/xensock.sock".utf8.count >= Self.socketPathLimit { continue }
+            if candidate.utf8.count + "/xensock.sock".utf8.count >= socketPathCapacity { continue }
             var template = Array(candidate.utf8CString)
             if mkdtemp(&template) != nil {
                 path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)

@@ -20,10 +20,11 @@ struct Run: ParsableCommand {
               otherwise the status of COMMAND
 
             ENVIRONMENT
-              XENSOCK_LIBRARY  the preload library (default ../lib/libxensock.so from xensock's directory)
-              XENSOCK_SERVICE  the service to start (default xensockd beside xensock)
+              XENSOCK_LIBRARY  the library (default: ../lib/libxensock.so beside xensock)
+              XENSOCK_SERVICE  the service to start (default: xensockd beside xensock)
               XENSOCK_DEBUG    1: the private service logs, to standard error
-              COMMAND finds XENSOCK_SOCKET, LD_PRELOAD and, with a private service, XENSOCK_LIFELINE.
+
+            COMMAND finds LD_PRELOAD, XENSOCK_SOCKET and, with a private service, XENSOCK_LIFELINE.
             """)
 
     @Flag(help: "Give COMMAND a network namespace without any interface, so that XenSock is its only way out.")
@@ -47,6 +48,7 @@ struct Run: ParsableCommand {
         // All from the first word that is none of the options above is captured: before `--` a misspelt option is that.
         if let first = command.first, first.hasPrefix("-"), first != "--" {
             if first == "-h" || first == "--help" { throw CleanExit.helpRequest(self) }
+            if first == "--version" { throw CleanExit.message(XenSock.configuration.version) }
             throw ValidationError("Unknown option '\(first)'. A COMMAND of that name goes behind '--'.")
         }
         if policy != nil, socket != nil {

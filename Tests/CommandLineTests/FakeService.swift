@@ -27,6 +27,7 @@ final class FakeService {
         report = {
             "words": words, "session": os.getsid(0), "directory": os.getcwd(), "network": link("ns/net"),
             "output": link("fd/1"), "descriptors": descriptors, "expected": sorted([0, 1, 2, lifeline, ready]),
+            "manager": sorted(set(os.environ) & {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS"}),
             "mode": oct(os.stat(os.path.dirname(path)).st_mode & 0o777), "process": os.getpid(),
         }
         with open(journal + ".new", "w") as file: json.dump(report, file)

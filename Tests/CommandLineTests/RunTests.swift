@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import XenSockLaunch
@@ -47,13 +48,15 @@ import Testing
     }
 
     @Test func theServiceIsADaemonWithADirectoryOfItsOwn() throws {
-        #expect(try run(["run", "--policy", "/dev/null", "--", "true"]).status == 0)
+        let manager = ["NOTIFY_SOCKET": "/run/manager", "LISTEN_FDS": "1"]
+        #expect(try run(["run", "--policy", "/dev/null", "--", "true"], environment: manager).status == 0)
         let report = try service.report()
         let words = try #require(report["words"] as? [String])
         #expect(words[2] == "--private")
         #expect(words.suffix(2) == ["--policy", "/dev/null"])
         #expect(report["mode"] as? String == "0o700")
         #expect(report["directory"] as? String == "/")
+        #expect(report["manager"] as? [String] == [])
         #expect(report["output"] as? String == "/dev/null")
         #expect(report["descriptors"] as? [Int] == report["expected"] as? [Int])
         #expect(report["session"] as? Int != Int(getsid(0)))
@@ -88,6 +91,43 @@ import Testing
         #expect(lines.first == "1")
         #expect(lines.last != own)
         #expect(try service.report()["network"] as? String == own)
+    }
+
+    @Test func thePrivateDirectoryIsInTheUsersRuntimeDirectoryIfItsPathIsShortEnough() throws {
+        let deep = service.directory.path + "/" + String(repeating: "d", count: 80)
+        try FileManager.default.createDirectory(atPath: deep, withIntermediateDirectories: false)
+        for (runtime, parent) in [(service.directory.path, service.directory.path), (deep, "/tmp"), ("tmp", "/tmp")] {
+            #expect(try run(["run", "true"], environment: ["XDG_RUNTIME_DIR": runtime]).status == 0)
+            let words = try #require(service.report()["words"] as? [String])
+            #expect(words[1].hasPrefix("\(parent)/xensock-run."))
+            #expect(service.waitForEnd())
+            try FileManager.default.removeItem(atPath: service.journal + ".ended")
+        }
+    }
+
+    @Test func aGivenSocketIsNamedToTheCommandAndNoServiceIsStarted() throws {
+        let path = "\(service.directory.path)/given.sock"
+        let listener = try listen(path)
+        defer { close(listener) }
+        let outcome = try run(["run", "--socket", path, "sh", "-c", "echo $XENSOCK_SOCKET $XENSOCK_LIFELINE."])
+        #expect(outcome.output == "\(path) .\n", "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: service.journal))
+    }
+
+    @Test func aSocketOfAnotherKindIsNotTheServices() throws {
+        let path = "\(service.directory.path)/stream.sock"
+        let listener = try listen(path, type: SOCK_STREAM)
+        defer { close(listener) }
+        #expect(try run(["run", "--socket", path, "true"]).errors == "xensock: \(path) is not a socket of xensockd\n")
+        let long = "/tmp/" + String(repeating: "s", count: 103)
+        #expect(try run(["run", "--socket", long, "true"]).errors.contains("at most 107 bytes"))
+    }
+
+    private func listen(_ path: String, type: __socket_type = SOCK_SEQPACKET) throws -> Int32 {
+        let listener = socket(AF_UNIX, Int32(type.rawValue), 0)
+        try withUnixAddress(path) { try #require(bind(listener, $0, $1) == 0) }
+        try #require(Glibc.listen(listener, 1) == 0)
+        return listener
     }
 
     @Test func aSocketThatNobodyServesIsAnError() throws {
@@ -137,7 +177,9 @@ import Testing
     }
 
     @Test func helpAndVersionSucceed() throws {
-        #expect(try run(["--version"]).output == "xensock \(xensockVersion)\n")
+        for words in [["--version"], ["run", "--version"]] {
+            #expect(try run(words).output == "xensock \(xensockVersion)\n")
+        }
         let requests = [["--help"], ["run", "--help"], ["run", "-h"], ["run", "--isolate", "--help"]]
         for words in requests {
             let outcome = try run(words)
