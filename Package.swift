@@ -16,7 +16,8 @@ var targets: [Target] = [
     .target(name: "CXenSockSystem", path: "shim/system"),
     .target(name: "XenSockWire", swiftSettings: shared),
     .target(name: "XenSockRing", swiftSettings: shared),
-    .target(name: "XenSockPlatform", dependencies: ["CXenSockSystem", "XenSockRing", "XenSockWire"], swiftSettings: shared),
+    .target(
+        name: "XenSockPlatform", dependencies: ["CXenSockSystem", "XenSockRing", "XenSockWire"], swiftSettings: shared),
     .target(
         name: "XenSockFrontend",
         dependencies: ["CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire"],
@@ -64,10 +65,12 @@ if embedded {
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]),
+        .target(name: "CXenSockLaunch", path: "shim/launch"),
+        .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch"]),
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "CXenSockSystem",
+                "XenSockLaunch",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
@@ -76,6 +79,7 @@ if embedded {
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
     ]
 }
 

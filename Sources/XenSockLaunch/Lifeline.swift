@@ -1,0 +1,48 @@
+import Glibc
+
+/// A pipe that carries nothing: its writing end is held by the command and all its descendants, so its hang-up tells the
+/// private service that the last of them has gone.
+struct Lifeline {
+    /// For the service; closed on exec.
+    let readingEnd: Int32
+    /// For the command: not closed on exec, and high, out of the way of programs that choose low numbers.
+    let writingEnd: Int32
+
+    /// The least number of the writing end where the limit of descriptors allows it.
+    static let preferredDescriptor: Int32 = 900
+
+    init() throws(LaunchError) {
+        let pipe = try Pipe()
+        readingEnd = pipe.readingEnd
+        writingEnd = Self.high(pipe.writingEnd)
+        let error = errno
+        close(pipe.writingEnd)
+        if writingEnd < 0 { throw LaunchError("cannot keep a descriptor for the service: \(describe(error))") }
+    }
+
+    /// A copy without close-on-exec of a descriptor, at the preferred number or as high as RLIMIT_NOFILE allows.
+    private static func high(_ descriptor: Int32) -> Int32 {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // A few numbers are left above it: a neighbour may hold the very last.
+        let highest = Int32(clamping: limit.rlim_cur) - 8
+        return fcntl(descriptor, F_DUPFD, max(3, min(preferredDescriptor, highest)))
+    }
+}
+
+/// A pipe whose ends are closed on exec and are none of the standard descriptors, even where those are closed.
+struct Pipe {
+    let readingEnd: Int32
+    let writingEnd: Int32
+
+    init() throws(LaunchError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw LaunchError("cannot make a pipe: \(describe(errno))") }
+        let moved = ends.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
+        let error = errno
+        ends.forEach { close($0) }
+        guard moved.allSatisfy({ $0 >= 0 }) else { throw LaunchError("cannot make a pipe: \(describe(error))") }
+        readingEnd = moved[0]
+        writingEnd = moved[1]
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Glibc
+import XenSockLaunch
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a command whose sockets the service performs.",
+        usage: "xensock run [--isolate] [--policy FILE] [--socket PATH] [--force] [--] COMMAND [ARGUMENT ...]",
+        discussion: """
+            COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \
+            exit status is its own. Everything from COMMAND on is COMMAND's, options too.
+
+            Without --socket a private service is started for COMMAND and its descendants. It ends by itself when the \
+            last of them has gone and no socket is left.
+
+            EXIT STATUS
+              125  xensock itself failed; standard error says why
+              126  COMMAND was found and cannot be executed
+              127  COMMAND was not found
+              otherwise the status of COMMAND
+
+            ENVIRONMENT
+              XENSOCK_LIBRARY  the library (default: ../lib/libxensock.so beside xensock)
+              XENSOCK_SERVICE  the service to start (default: xensockd beside xensock)
+              XENSOCK_DEBUG    1: the private service logs, to standard error
+
+            COMMAND finds LD_PRELOAD, XENSOCK_SOCKET and, with a private service, XENSOCK_LIFELINE.
+            """)
+
+    @Flag(help: "Give COMMAND a network namespace without any interface, so that XenSock is its only way out.")
+    var isolate = false
+
+    @Option(help: ArgumentHelp("The private service's policy file.", valueName: "FILE"))
+    var policy: String?
+
+    @Option(help: ArgumentHelp("Use the service that listens on this socket.", valueName: "PATH"))
+    var socket: String?
+
+    @Flag(help: "Run COMMAND even if the library will not be loaded into it (static, set-user-ID, musl, Go, ...).")
+    var force = false
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("The program to run, and its arguments.", valueName: "COMMAND"))
+    var command: [String]
+
+    func validate() throws {
+        // All from the first word that is none of the options above is captured: before `--` a misspelt option is that.
+        if let first = command.first, first.hasPrefix("-"), first != "--" {
+            if first == "-h" || first == "--help" { throw CleanExit.helpRequest(self) }
+            if first == "--version" { throw CleanExit.message(XenSock.configuration.version) }
+            throw ValidationError("Unknown option '\(first)'. A COMMAND of that name goes behind '--'.")
+        }
+        if policy != nil, socket != nil {
+            throw ValidationError("--policy is for a private service; the service behind --socket has its own policy.")
+        }
+        if words == 0 { throw ValidationError("There is no COMMAND to run.") }
+    }
+
+    /// The number of words from COMMAND on.
+    private var words: Int { command.first == "--" ? command.count - 1 : command.count }
+
+    func run() throws {
+        // The command's words are the last ones of the process's own vector: taken from there, they need not be UTF-8.
+        let start = Int(CommandLine.argc) - words
+        var launch = Launch(arguments: CommandLine.unsafeArgv + start)
+        launch.isolates = isolate
+        launch.force = force
+        launch.socket = socket
+        launch.policy = policy
+        try launch.execute()
+    }
+}
