@@ -1,0 +1,49 @@
+/// A port's status line (docs/PROTOCOL.md 3.3): offsets in its 128 bytes. The first cache line is the service's.
+public enum StatusLine {
+    public static let size = 128
+
+    public static let generation = 0
+    public static let state = 4
+    public static let error = 8
+    public static let kind = 12
+    public static let receiveLock = 64
+    public static let sendLock = 72
+    public static let flags = 80
+    public static let misses = 84
+    public static let receiveTimeout = 88
+    public static let sendTimeout = 96
+    public static let order = 104
+
+    /// What `state` says of the socket.
+    public enum State: UInt32, Sendable {
+        case free = 0
+        case open = 1
+        case connecting = 2
+        case connected = 3
+        case listening = 4
+        case failedConnect = 5
+        case reset = 6
+    }
+
+    /// Bits of `flags`.
+    public enum Flag {
+        public static let nonBlocking: UInt32 = 1
+        public static let edgeTriggered: UInt32 = 2
+        public static let readShut: UInt32 = 4
+        public static let writeShut: UInt32 = 8
+        public static let bound: UInt32 = 16
+        public static let listening: UInt32 = 32
+    }
+
+    /// A lock that the service broke: its next holder settles tokens and filler.
+    public static let brokenLock: UInt64 = 1 << 31
+
+    /// The word of a lock held by `thread` of `session`.
+    public static func lock(session: UInt32, thread: UInt32) -> UInt64 {
+        UInt64(session) &<< 32 | UInt64(thread)
+    }
+
+    public static func kind(domain: UInt16, type: UInt16) -> UInt32 {
+        UInt32(domain) &<< 16 | UInt32(type)
+    }
+}
