@@ -64,7 +64,9 @@ extension Policy {
     /// chooses, so that it is denied to those who may bind nothing at all.
     private func decideListen(userID: UInt32) -> PolicyDecision {
         for (index, rule) in rules.enumerated() {
-            guard rule.operations.contains(.bind), rule.users?.contains(userID) != false else { continue }
+            guard rule.operations.contains(.bind), rule.names == nil, rule.types == nil,
+                rule.users?.contains(userID) != false
+            else { continue }
             if rule.action == .allow {
                 return PolicyDecision(error: 0, reason: .rule(index + 1), log: rule.log)
             }
