@@ -1,10 +1,15 @@
 import Glibc
 import Logging
-import Synchronization
 
-/// Applies a ``Policy`` to what sessions ask, and logs it. The policy can be replaced at any time, from any thread.
-public final class PolicyJudge: BackendPolicy, Sendable {
-    private let current: Mutex<Policy>
+/// Applies a ``Policy`` and the limits of sockets to what sessions ask, and logs it. Used on the service's thread only.
+public final class PolicyJudge: BackendPolicy {
+    /// The policy in force. What it replaces still holds for operations that were decided before.
+    public var policy: Policy
+    /// Open sockets of the service, all sessions together, at most; nil for no limit.
+    public var maximumSockets: Int?
+    /// Open sockets now: of the service, and of the sessions with these credentials.
+    public var openSockets: (PeerCredentials) -> (all: Int, ofPeer: Int) = { _ in (0, 0) }
+
     private let log: Logger
     private let serviceUserID: UInt32
 
@@ -12,19 +17,14 @@ public final class PolicyJudge: BackendPolicy, Sendable {
     ///   - log: denials go there at the notice level, what is allowed at debug, or at info if the rule says so.
     ///   - serviceUserID: the user in whose name the kernel judges the service's calls.
     public init(policy: Policy, log: Logger, serviceUserID: UInt32 = geteuid()) {
-        current = Mutex(policy)
+        self.policy = policy
         self.log = log
         self.serviceUserID = serviceUserID
     }
 
-    /// The policy in force. What it replaces still holds for operations that were decided before.
-    public var policy: Policy {
-        get { current.withLock { $0 } }
-        set { current.withLock { $0 = newValue } }
-    }
-
-    /// See ``BackendPolicy/decide(_:credentials:)``.
+    /// See ``BackendPolicy/decide(_:credentials:)``. A socket beyond a limit gets EMFILE or ENFILE, as from the kernel.
     public func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32 {
+        if case .socket = operation, let refusal = limit(credentials) { return refusal }
         switch PolicyQuestion.decode(operation) {
         case .harmless:
             return 0
@@ -37,12 +37,19 @@ public final class PolicyJudge: BackendPolicy, Sendable {
         }
     }
 
-    /// Whether a user may open a session. A refusal is logged.
-    public func admits(_ credentials: PeerCredentials) -> Bool {
-        if policy.admits(userID: credentials.userID, serviceUserID: serviceUserID) { return true }
+    private func limit(_ credentials: PeerCredentials) -> Int32? {
+        var limits = policy.limits
+        limits.sockets = maximumSockets
+        if limits.sockets == nil, limits.socketsPerSession == nil { return nil }
+        let open = openSockets(credentials)
+        if limits.admitsSocket(open: open.all, ofSession: open.ofPeer) { return nil }
+        let isOwn = open.ofPeer >= limits.socketsPerSession ?? .max
         log.notice(
-            "denied session pid=\(credentials.processID) uid=\(credentials.userID): not in allow_users of the policy")
-        return false
+            """
+            denied socket pid=\(credentials.processID) uid=\(credentials.userID): \
+            \(isOwn ? "sockets_per_session of the policy" : "--max-sockets") is reached
+            """)
+        return isOwn ? EMFILE : ENFILE
     }
 
     private func record(_ decision: PolicyDecision, _ question: PolicyQuestion, _ credentials: PeerCredentials) {

@@ -1,8 +1,8 @@
 import Glibc
 
-extension ResolverQuery {
+extension ResolverQueryRecord {
     /// Performs the query with the C library of the backend domain. Blocks, for as long as the name servers take.
-    public func perform() -> ResolverAnswer {
+    public func perform() -> ResolverAnswerRecord {
         switch self {
         case .addressInfo(let flags, let family, let type, let protocolNumber, let node, let service):
             var hints = addrinfo()
@@ -16,7 +16,7 @@ extension ResolverQuery {
         }
     }
 
-    private static func addressInfo(_ node: String?, _ service: String?, _ hints: addrinfo) -> ResolverAnswer {
+    private static func addressInfo(_ node: String?, _ service: String?, _ hints: addrinfo) -> ResolverAnswerRecord {
         var hints = hints
         var list: UnsafeMutablePointer<addrinfo>?
         let (status, systemError) = withCString(node) { node in
@@ -25,23 +25,23 @@ extension ResolverQuery {
                 return (status, status == EAI_SYSTEM ? errno : 0)
             }
         }
-        guard status == 0 else { return ResolverAnswer(status: status, systemError: systemError) }
+        guard status == 0 else { return ResolverAnswerRecord(status: status, systemError: systemError) }
         defer { freeaddrinfo(list) }
-        var entries: [ResolverAnswer.Entry] = []
+        var entries: [ResolverAnswerRecord.Entry] = []
         var next = list
         while let info = next?.pointee {
             entries.append(
-                ResolverAnswer.Entry(
+                ResolverAnswerRecord.Entry(
                     flags: info.ai_flags, family: info.ai_family, type: info.ai_socktype,
                     protocolNumber: info.ai_protocol,
                     address: Array(UnsafeRawBufferPointer(start: info.ai_addr, count: Int(info.ai_addrlen))),
                     canonicalName: info.ai_canonname.map { String(cString: $0) }))
             next = info.ai_next
         }
-        return ResolverAnswer(content: .addresses(entries))
+        return ResolverAnswerRecord(content: .addresses(entries))
     }
 
-    private static func nameInfo(_ bytes: [UInt8], _ flags: Int32) -> ResolverAnswer {
+    private static func nameInfo(_ bytes: [UInt8], _ flags: Int32) -> ResolverAnswerRecord {
         // glibc reads the path of an AF_UNIX address up to its NUL, whatever the length says: the zeros end it.
         let address = bytes + [UInt8](repeating: 0, count: maximumAddressLength + 16 - bytes.count)
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
@@ -52,8 +52,8 @@ extension ResolverQuery {
                 &host, socklen_t(host.count), &service, socklen_t(service.count), flags)
             return (status, status == EAI_SYSTEM ? errno : 0)
         }
-        guard status == 0 else { return ResolverAnswer(status: status, systemError: systemError) }
-        return ResolverAnswer(content: .names(host: text(host), service: text(service)))
+        guard status == 0 else { return ResolverAnswerRecord(status: status, systemError: systemError) }
+        return ResolverAnswerRecord(content: .names(host: text(host), service: text(service)))
     }
 
     private static func text(_ buffer: [CChar]) -> String {

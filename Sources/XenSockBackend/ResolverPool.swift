@@ -15,7 +15,7 @@ public final class ResolverPool: NameResolver {
     /// - Returns: nil if the process has no descriptor left for the eventfd.
     public init?(
         threads: Int = 4, waiting: Int = 256,
-        perform: @escaping @Sendable (ResolverQuery) -> ResolverAnswer = { $0.perform() }
+        perform: @escaping @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord = { $0.perform() }
     ) {
         guard let work = ResolverWork(threads: threads, waiting: waiting, perform: perform) else { return nil }
         self.work = work
@@ -32,10 +32,10 @@ public final class ResolverPool: NameResolver {
     ///
     /// - Returns: always 0: each query gets an answer record.
     public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
-        if let query = ResolverQuery(record: query) {
+        if let query = ResolverQueryRecord(record: query) {
             work.add(query, completion)
         } else {
-            work.finish(completion, ResolverAnswer(status: EAI_FAIL))
+            work.finish(completion, ResolverAnswerRecord(status: EAI_FAIL))
         }
         return 0
     }
@@ -58,18 +58,18 @@ private final class ResolverWork: @unchecked Sendable {
     let event: Int32
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let perform: @Sendable (ResolverQuery) -> ResolverAnswer
+    private let perform: @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord
     private let maximumThreads: Int
     private let maximumWaiting: Int
 
     // Guarded by the mutex.
-    private var queue: [(query: ResolverQuery, completion: UInt64)] = []
+    private var queue: [(query: ResolverQueryRecord, completion: UInt64)] = []
     private var results: [(UInt64, [UInt8])] = []
     private var threads = 0
     private var idle = 0
     private var stopped = false
 
-    init?(threads: Int, waiting: Int, perform: @escaping @Sendable (ResolverQuery) -> ResolverAnswer) {
+    init?(threads: Int, waiting: Int, perform: @escaping @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord) {
         event = Int32(xs_syscall(Int(SYS_eventfd2), 0, Int(O_CLOEXEC | O_NONBLOCK), 0, 0, 0, 0))
         maximumThreads = threads
         maximumWaiting = waiting
@@ -87,7 +87,7 @@ private final class ResolverWork: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func add(_ query: ResolverQuery, _ completion: UInt64) {
+    func add(_ query: ResolverQueryRecord, _ completion: UInt64) {
         let status: Int32? = locked {
             if queue.count >= maximumWaiting + idle { return EAI_AGAIN }
             if queue.count >= idle, threads < maximumThreads, !spawn(), threads == 0 { return EAI_AGAIN }
@@ -95,14 +95,14 @@ private final class ResolverWork: @unchecked Sendable {
             pthread_cond_signal(condition)
             return nil
         }
-        if let status { finish(completion, ResolverAnswer(status: status)) }
+        if let status { finish(completion, ResolverAnswerRecord(status: status)) }
     }
 
     func cancel(_ completion: UInt64) {
         locked { queue.removeAll { $0.completion == completion } }
     }
 
-    func finish(_ completion: UInt64, _ answer: ResolverAnswer) {
+    func finish(_ completion: UInt64, _ answer: ResolverAnswerRecord) {
         let record = answer.encoded()
         locked { results.append((completion, record)) }
         // The counter is full only if it is readable already.
@@ -159,7 +159,7 @@ private final class ResolverWork: @unchecked Sendable {
         }
     }
 
-    private func next() -> (ResolverQuery, UInt64)? {
+    private func next() -> (ResolverQueryRecord, UInt64)? {
         locked {
             idle += 1
             while queue.isEmpty, !stopped { pthread_cond_wait(condition, mutex) }

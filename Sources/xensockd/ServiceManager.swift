@@ -42,8 +42,7 @@ enum ServiceManager {
                 "the service manager's socket is no listening SOCK_SEQPACKET Unix socket; "
                     + "write ListenSequentialPacket=/run/xensock/xensock.sock in the socket unit")
         }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        Process.isolate(descriptor)
         return descriptor
     }
 

@@ -24,9 +24,10 @@ struct Xensockd: ParsableCommand {
 
     func run() throws {
         if let file = options.checkPolicy { return try check(file) }
-        // Nothing may write to what was inherited but the ready descriptor, and that once.
+        Process.openStandardDescriptors()
         let ready = ReadyDescriptor(options.readyFd)
         do {
+            try ready.check()
             try Daemon(options).run(ready: ready)
         } catch {
             writeAll(2, "xensockd: \(error)\n")
@@ -53,6 +54,12 @@ struct ReadyDescriptor {
     init(_ descriptor: Int32?) {
         self.descriptor = descriptor
         if let descriptor { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
+
+    func check() throws(DaemonError) {
+        if let descriptor, fcntl(descriptor, F_GETFD) < 0 {
+            throw DaemonError("--ready-fd \(descriptor): is no open descriptor")
+        }
     }
 
     func reportListening() { report("1") }

@@ -331,9 +331,17 @@ struct PolicyJudgeTests {
         #expect(judge.decide(.resolve(name: "example.org"), credentials: credentials) == 0)
     }
 
-    @Test func refusedSessionsAreLogged() {
-        let judge = judge(Policy())
-        #expect(!judge.admits(credentials))
-        #expect(lines.take().first?.contains("allow_users") == true)
+    @Test("A socket beyond a limit gets EMFILE for its session's, ENFILE for the service's")
+    func limits() {
+        let judge = judge(Policy(limits: Limits(socketsPerSession: 2)))
+        judge.maximumSockets = 10
+        func error(_ all: Int, _ ofPeer: Int) -> Int32 {
+            judge.openSockets = { _ in (all, ofPeer) }
+            return judge.decide(.socket(domain: AF_INET, type: stream, protocolNumber: 0), credentials: credentials)
+        }
+        #expect(error(9, 1) == 0)
+        #expect(error(9, 2) == EMFILE)
+        #expect(error(10, 1) == ENFILE)
+        #expect(lines.take().filter { $0.hasPrefix("notice denied socket pid=42 uid=1000: ") }.count == 2)
     }
 }

@@ -1,12 +1,13 @@
 import Glibc
 import Synchronization
 import Testing
+import XenSockWire
 
 @testable import XenSockBackend
 
-private func decode(_ bytes: [UInt8]) -> ResolverQuery? { bytes.withUnsafeBytes { ResolverQuery(record: $0) } }
+private func decode(_ bytes: [UInt8]) -> ResolverQueryRecord? { bytes.withUnsafeBytes { ResolverQueryRecord(record: $0) } }
 
-private let localhost = ResolverQuery.addressInfo(
+private let localhost = ResolverQueryRecord.addressInfo(
     flags: 0, family: AF_INET, type: Int32(SOCK_STREAM.rawValue), protocolNumber: 0, node: "localhost", service: "80")
 
 @Suite("Query records of the resolver")
@@ -19,13 +20,13 @@ struct ResolverQueryTests {
         .nameInfo(flags: 3, address: [2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
         .nameInfo(flags: 0, address: []), .nameInfo(flags: 0, address: [UInt8](repeating: 7, count: 128)),
     ])
-    func roundTrip(_ query: ResolverQuery) throws {
+    func roundTrip(_ query: ResolverQueryRecord) throws {
         #expect(decode(try #require(query.encoded())) == query)
     }
 
     @Test("The layout is that of docs/PROTOCOL.md, 2.4")
     func layout() {
-        let query = ResolverQuery.addressInfo(
+        let query = ResolverQueryRecord.addressInfo(
             flags: 1, family: 2, type: 3, protocolNumber: 4, node: "ab", service: nil)
         #expect(
             query.encoded() == [
@@ -63,7 +64,7 @@ struct ResolverQueryTests {
     }
 
     @Test func bound() throws {
-        func query(_ count: Int) -> ResolverQuery {
+        func query(_ count: Int) -> ResolverQueryRecord {
             .addressInfo(
                 flags: 0, family: 0, type: 0, protocolNumber: 0, node: String(repeating: "a", count: count),
                 service: nil)
@@ -75,7 +76,7 @@ struct ResolverQueryTests {
         record.store(4065, at: 24)
         #expect(decode(record) == nil)
         #expect(
-            ResolverQuery.nameInfo(flags: 0, address: [UInt8](repeating: 0, count: 129)).encoded().map(decode)
+            ResolverQueryRecord.nameInfo(flags: 0, address: [UInt8](repeating: 0, count: 129)).encoded().map(decode)
                 == .some(nil))
     }
 
@@ -95,23 +96,23 @@ struct ResolverQueryTests {
 
 @Suite("Answer records of the resolver")
 struct ResolverAnswerTests {
-    private static let entry = ResolverAnswer.Entry(
+    private static let entry = ResolverAnswerRecord.Entry(
         flags: 1, family: 2, type: 1, protocolNumber: 6, address: [2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
         canonicalName: "a.example.org")
 
     @Test func roundTrip() {
         for (answer, kind) in [
-            (ResolverAnswer(content: .addresses([Self.entry, Self.entry])), UInt32(1)),
-            (ResolverAnswer(content: .addresses([])), 1), (ResolverAnswer(content: .names(host: "h", service: "")), 2),
-            (ResolverAnswer(status: EAI_SYSTEM, systemError: EMFILE), 1),
+            (ResolverAnswerRecord(content: .addresses([Self.entry, Self.entry])), Resolver.Kind.getaddrinfo),
+            (ResolverAnswerRecord(content: .addresses([])), .getaddrinfo), (ResolverAnswerRecord(content: .names(host: "h", service: "")), .getnameinfo),
+            (ResolverAnswerRecord(status: EAI_SYSTEM, systemError: EMFILE), .getaddrinfo),
         ] {
-            #expect(answer.encoded().withUnsafeBytes { ResolverAnswer(record: $0, kind: kind) } == answer)
+            #expect(answer.encoded().withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: kind) } == answer)
         }
     }
 
     @Test("Entries are padded to 8 bytes; lengths do not count the padding")
     func layout() {
-        let record = ResolverAnswer(content: .addresses([Self.entry])).encoded()
+        let record = ResolverAnswerRecord(content: .addresses([Self.entry])).encoded()
         #expect(record.count == 16 + 56)
         record.withUnsafeBytes {
             #expect($0.word(0) == 72)
@@ -120,24 +121,24 @@ struct ResolverAnswerTests {
             #expect($0.word(36) == 13)
         }
         #expect(record[16 + 53..<72].allSatisfy { $0 == 0 })
-        let names = ResolverAnswer(content: .names(host: "ab", service: "c")).encoded()
+        let names = ResolverAnswerRecord(content: .names(host: "ab", service: "c")).encoded()
         #expect(names == [27, 0, 0, 0] + [UInt8](repeating: 0, count: 12) + [2, 0, 0, 0, 1, 0, 0, 0, 97, 98, 99])
     }
 
     @Test func neverLongerThan64KiB() throws {
-        let many = ResolverAnswer(content: .addresses([ResolverAnswer.Entry](repeating: Self.entry, count: 2000)))
+        let many = ResolverAnswerRecord(content: .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: 2000)))
         let record = many.encoded()
         #expect(record.count <= 65536)
-        let kept = try #require(record.withUnsafeBytes { ResolverAnswer(record: $0, kind: 1) })
-        #expect(kept.content == .addresses([ResolverAnswer.Entry](repeating: Self.entry, count: (65536 - 16) / 56)))
+        let kept = try #require(record.withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: .getaddrinfo) })
+        #expect(kept.content == .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: (65536 - 16) / 56)))
     }
 
     @Test func truncationsAreRefused() {
-        let record = ResolverAnswer(content: .addresses([Self.entry])).encoded()
+        let record = ResolverAnswerRecord(content: .addresses([Self.entry])).encoded()
         for count in 0..<record.count - 8 {
             var bytes = Array(record[..<count])
             if count >= 4 { bytes.store(UInt32(count), at: 0) }
-            #expect(bytes.withUnsafeBytes { ResolverAnswer(record: $0, kind: 1) } == nil)
+            #expect(bytes.withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: .getaddrinfo) } == nil)
         }
     }
 }
@@ -168,15 +169,15 @@ struct ResolverPoolTests {
         return results
     }
 
-    private func ask(_ query: ResolverQuery) throws -> ResolverAnswer {
+    private func ask(_ query: ResolverQueryRecord) throws -> ResolverAnswerRecord {
         let pool = try #require(ResolverPool())
         let record = try #require(query.encoded())
         #expect(record.withUnsafeBytes { pool.start(query: $0, completion: 7) } == 0)
         let answer = try #require(results(pool, 1)[7])
         var waiting = pollfd(fd: pool.completionDescriptor, events: Int16(POLLIN), revents: 0)
         #expect(poll(&waiting, 1, 0) == 0)
-        let kind: UInt32 = if case .addressInfo = query { 1 } else { 2 }
-        return try #require(answer.withUnsafeBytes { ResolverAnswer(record: $0, kind: kind) })
+        let kind: Resolver.Kind = if case .addressInfo = query { .getaddrinfo } else { .getnameinfo }
+        return try #require(answer.withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: kind) })
     }
 
     private static let loopback: [UInt8] = [2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -203,7 +204,7 @@ struct ResolverPoolTests {
     @Test func failuresCarryTheirStatus() throws {
         let answer = try ask(
             .addressInfo(flags: AI_NUMERICHOST, family: 0, type: 0, protocolNumber: 0, node: "no digits", service: nil))
-        #expect(answer == ResolverAnswer(status: EAI_NONAME))
+        #expect(answer == ResolverAnswerRecord(status: EAI_NONAME))
         #expect(
             try ask(.addressInfo(flags: 0, family: 0, type: 0, protocolNumber: 0, node: nil, service: nil)).status
                 == EAI_NONAME)
@@ -211,7 +212,7 @@ struct ResolverPoolTests {
 
     @Test func nameInfo() throws {
         let answer = try ask(.nameInfo(flags: NI_NUMERICHOST | NI_NUMERICSERV, address: Self.loopback))
-        #expect(answer == ResolverAnswer(content: .names(host: "127.0.0.1", service: "80")))
+        #expect(answer == ResolverAnswerRecord(content: .names(host: "127.0.0.1", service: "80")))
         #expect(try ask(.nameInfo(flags: 0, address: [])).status == EAI_FAMILY)
         #expect(try ask(.nameInfo(flags: NI_NUMERICHOST, address: [2, 0, 0, 80])).status == EAI_FAMILY)
     }
@@ -220,7 +221,7 @@ struct ResolverPoolTests {
         let pool = try #require(ResolverPool())
         let garbage: [UInt8] = [9, 0, 0, 0, 1, 0, 0, 0, 5]
         #expect(garbage.withUnsafeBytes { pool.start(query: $0, completion: 1) } == 0)
-        #expect(results(pool, 1)[1] == ResolverAnswer(status: EAI_FAIL).encoded())
+        #expect(results(pool, 1)[1] == ResolverAnswerRecord(status: EAI_FAIL).encoded())
     }
 
     @Test("One query too many is answered EAI_AGAIN at once; cancelled ones make room")
@@ -229,7 +230,7 @@ struct ResolverPoolTests {
         let pool = try #require(
             ResolverPool(threads: 2, waiting: 3) { _ in
                 gate.pass()
-                return ResolverAnswer(status: EAI_NONAME)
+                return ResolverAnswerRecord(status: EAI_NONAME)
             })
         let record = try #require(localhost.encoded())
         func start(_ completion: UInt64) {
@@ -239,7 +240,7 @@ struct ResolverPoolTests {
         start(2)
         while gate.entered.withLock({ $0 }) < 2 { usleep(1000) }
         for completion: UInt64 in 3...6 { start(completion) }
-        #expect(results(pool, 1) == [6: ResolverAnswer(status: EAI_AGAIN).encoded()])
+        #expect(results(pool, 1) == [6: ResolverAnswerRecord(status: EAI_AGAIN).encoded()])
         pool.cancel(completion: 4)
         start(7)
         gate.open()
@@ -254,7 +255,7 @@ struct ResolverPoolTests {
             threads: 2,
             perform: { [token = Token(ended)] _ in
                 gate.pass()
-                return withExtendedLifetime(token) { ResolverAnswer() }
+                return withExtendedLifetime(token) { ResolverAnswerRecord() }
             })
         let record = try #require(localhost.encoded())
         _ = record.withUnsafeBytes { pool?.start(query: $0, completion: 1) }

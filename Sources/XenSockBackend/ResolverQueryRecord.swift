@@ -1,21 +1,19 @@
-import Glibc
+import XenSockWire
 
 /// A query record of the resolver (docs/PROTOCOL.md, 2.4), decoded and bounded.
 ///
 /// The record comes from the frontend: every length in it is checked against the bytes that are there, and a string
 /// that contains a NUL is refused, since the C library would silently see only its head.
-public enum ResolverQuery: Equatable, Sendable {
+public enum ResolverQueryRecord: Equatable, Sendable {
     /// getaddrinfo(3). The four numbers are those of `hints`; nil stands for a null pointer.
     case addressInfo(flags: Int32, family: Int32, type: Int32, protocolNumber: Int32, node: String?, service: String?)
     /// getnameinfo(3). The address is a Linux socket address of at most 128 bytes.
     case nameInfo(flags: Int32, address: [UInt8])
 
     /// The longest record, in bytes.
-    public static let maximumLength = 4096
+    public static let maximumLength = Resolver.maximumQuery
     /// The longest socket address, in bytes: `sizeof(struct sockaddr_storage)`.
     public static let maximumAddressLength = 128
-
-    private static let noString: UInt32 = 0xffff_ffff
 
     /// Decodes a record.
     ///
@@ -25,25 +23,30 @@ public enum ResolverQuery: Equatable, Sendable {
         guard record.count >= 8, record.count <= Self.maximumLength, record.word(0) == UInt32(record.count) else {
             return nil
         }
-        switch record.word(4) {
-        case 1:
-            guard record.count >= 32,
-                let nodeEnd = Self.end(of: record.word(24), from: 32, in: record),
-                let serviceEnd = Self.end(of: record.word(28), from: nodeEnd, in: record)
-            else { return nil }
-            guard let node = Self.string(record, 32..<nodeEnd, length: record.word(24)),
-                let service = Self.string(record, nodeEnd..<serviceEnd, length: record.word(28))
+        switch Resolver.Kind(rawValue: record.word(Resolver.Query.kind)) {
+        case .getaddrinfo:
+            typealias Query = Resolver.AddressQuery
+            guard record.count >= Query.names else { return nil }
+            let nodeLength = record.word(Query.nodeLength)
+            let serviceLength = record.word(Query.serviceLength)
+            guard let nodeEnd = Self.end(of: nodeLength, from: Query.names, in: record),
+                let serviceEnd = Self.end(of: serviceLength, from: nodeEnd, in: record),
+                let node = Self.string(record, Query.names..<nodeEnd, length: nodeLength),
+                let service = Self.string(record, nodeEnd..<serviceEnd, length: serviceLength)
             else { return nil }
             self = .addressInfo(
-                flags: Int32(bitPattern: record.word(8)), family: Int32(bitPattern: record.word(12)),
-                type: Int32(bitPattern: record.word(16)), protocolNumber: Int32(bitPattern: record.word(20)),
-                node: node, service: service)
-        case 2:
-            guard record.count >= 16, let end = Self.end(of: record.word(12), from: 16, in: record),
-                end - 16 <= Self.maximumAddressLength, record.word(12) != Self.noString
+                flags: record.number(Resolver.Query.flags), family: record.number(Query.family),
+                type: record.number(Query.type), protocolNumber: record.number(Query.protocol), node: node,
+                service: service)
+        case .getnameinfo:
+            typealias Query = Resolver.NameQuery
+            guard record.count >= Query.address else { return nil }
+            let length = record.word(Query.addressLength)
+            guard length <= UInt32(Self.maximumAddressLength),
+                let end = Self.end(of: length, from: Query.address, in: record)
             else { return nil }
-            self = .nameInfo(flags: Int32(bitPattern: record.word(8)), address: Array(record[16..<end]))
-        default:
+            self = .nameInfo(flags: record.number(Resolver.Query.flags), address: Array(record[Query.address..<end]))
+        case nil:
             return nil
         }
     }
@@ -55,17 +58,17 @@ public enum ResolverQuery: Equatable, Sendable {
         var record = [UInt8](repeating: 0, count: 8)
         switch self {
         case .addressInfo(let flags, let family, let type, let protocolNumber, let node, let service):
-            record.store(1, at: 4)
+            record.store(Resolver.Kind.getaddrinfo.rawValue, at: Resolver.Query.kind)
             for number in [flags, family, type, protocolNumber] {
                 record.append(UInt32(bitPattern: number))
             }
             for text in [node, service] {
-                record.append(text.map { UInt32($0.utf8.count) } ?? Self.noString)
+                record.append(text.map { UInt32($0.utf8.count) } ?? Resolver.none)
             }
             record += (node ?? "").utf8
             record += (service ?? "").utf8
         case .nameInfo(let flags, let address):
-            record.store(2, at: 4)
+            record.store(Resolver.Kind.getnameinfo.rawValue, at: Resolver.Query.kind)
             record.append(UInt32(bitPattern: flags))
             record.append(UInt32(address.count))
             record += address
@@ -76,14 +79,14 @@ public enum ResolverQuery: Equatable, Sendable {
     }
 
     private static func end(of length: UInt32, from start: Int, in record: UnsafeRawBufferPointer) -> Int? {
-        if length == noString { return start }
+        if length == Resolver.none { return start }
         guard Int(length) <= record.count - start else { return nil }
         return start + Int(length)
     }
 
     /// The string in `range`: `.some(nil)` if the query has none, nil if it holds a NUL or is not UTF-8.
     private static func string(_ record: UnsafeRawBufferPointer, _ range: Range<Int>, length: UInt32) -> String?? {
-        if length == noString { return .some(nil) }
+        if length == Resolver.none { return .some(nil) }
         guard !record[range].contains(0), let text = String(validating: record[range], as: UTF8.self) else {
             return nil
         }
@@ -96,6 +99,9 @@ extension UnsafeRawBufferPointer {
     func word(_ offset: Int) -> UInt32 {
         UInt32(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
+
+    /// Likewise, signed.
+    func number(_ offset: Int) -> Int32 { Int32(bitPattern: word(offset)) }
 }
 
 extension [UInt8] {

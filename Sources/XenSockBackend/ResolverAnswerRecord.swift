@@ -1,7 +1,7 @@
-import Glibc
+import XenSockWire
 
 /// An answer record of the resolver (docs/PROTOCOL.md, 2.4).
-public struct ResolverAnswer: Equatable, Sendable {
+public struct ResolverAnswerRecord: Equatable, Sendable {
     /// One `struct addrinfo` of the answer to getaddrinfo(3).
     public struct Entry: Equatable, Sendable {
         public var flags: Int32
@@ -42,7 +42,7 @@ public struct ResolverAnswer: Equatable, Sendable {
     public var content: Content
 
     /// The longest record, in bytes.
-    public static let maximumLength = 65536
+    public static let maximumLength = Resolver.maximumAnswer
 
     public init(status: Int32 = 0, systemError: Int32 = 0, content: Content = .none) {
         self.status = status
@@ -77,18 +77,18 @@ public struct ResolverAnswer: Equatable, Sendable {
         return record
     }
 
-    /// Decodes the answer to a query of kind 1 (getaddrinfo) or 2 (getnameinfo).
+    /// Decodes the answer to a query of a kind.
     ///
     /// - Returns: nil if a length in the record exceeds what is there.
-    public init?(record: UnsafeRawBufferPointer, kind: UInt32) {
+    public init?(record: UnsafeRawBufferPointer, kind: Resolver.Kind) {
         guard record.count >= 16, record.count <= Self.maximumLength, record.word(0) == UInt32(record.count) else {
             return nil
         }
-        status = Int32(bitPattern: record.word(4))
-        systemError = Int32(bitPattern: record.word(8))
+        status = record.number(4)
+        systemError = record.number(8)
         content = .none
         guard status == 0 else { return }
-        if kind == 1 {
+        if kind == .getaddrinfo {
             guard let entries = Self.entries(record, count: record.word(12)) else { return nil }
             content = .addresses(entries)
         } else {
@@ -129,9 +129,9 @@ public struct ResolverAnswer: Equatable, Sendable {
             let name = record[start + length..<start + length + nameLength]
             entries.append(
                 Entry(
-                    flags: Int32(bitPattern: record.word(offset)), family: Int32(bitPattern: record.word(offset + 4)),
-                    type: Int32(bitPattern: record.word(offset + 8)),
-                    protocolNumber: Int32(bitPattern: record.word(offset + 12)),
+                    flags: record.number(offset), family: record.number(offset + 4),
+                    type: record.number(offset + 8),
+                    protocolNumber: record.number(offset + 12),
                     address: Array(record[start..<start + length]),
                     canonicalName: nameLength == 0 ? nil : String(decoding: name, as: UTF8.self)))
             offset = start + (length + nameLength + 7) / 8 * 8
