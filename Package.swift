@@ -60,7 +60,8 @@ if embedded {
             ]),
         .testTarget(name: "XenSockWireTests", dependencies: ["XenSockWire"]),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
-        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "xensockd"]),
+        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
+        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
     ]
 }

@@ -65,15 +65,15 @@ public struct ResolverAnswerRecord: Equatable, Sendable {
                 count += 1
             }
         case .names(let host, let service):
-            record.append(UInt32(host.utf8.count))
-            record.append(UInt32(service.utf8.count))
+            record.appendWord(UInt32(host.utf8.count))
+            record.appendWord(UInt32(service.utf8.count))
             record += host.utf8
             record += service.utf8
         }
-        record.store(UInt32(record.count), at: 0)
-        record.store(UInt32(bitPattern: status), at: 4)
-        record.store(UInt32(bitPattern: systemError), at: 8)
-        record.store(count, at: 12)
+        record.storeWord(UInt32(record.count), at: 0)
+        record.storeWord(UInt32(bitPattern: status), at: 4)
+        record.storeWord(UInt32(bitPattern: systemError), at: 8)
+        record.storeWord(count, at: 12)
         return record
     }
 
@@ -106,10 +106,10 @@ public struct ResolverAnswerRecord: Equatable, Sendable {
         let name = (entry.canonicalName ?? "").utf8
         var bytes: [UInt8] = []
         for number in [entry.flags, entry.family, entry.type, entry.protocolNumber] {
-            bytes.append(UInt32(bitPattern: number))
+            bytes.appendWord(UInt32(bitPattern: number))
         }
-        bytes.append(UInt32(entry.address.count))
-        bytes.append(UInt32(name.count))
+        bytes.appendWord(UInt32(entry.address.count))
+        bytes.appendWord(UInt32(name.count))
         bytes += entry.address
         bytes += name
         while bytes.count % 8 != 0 { bytes.append(UInt8(0)) }

@@ -58,23 +58,23 @@ public enum ResolverQueryRecord: Equatable, Sendable {
         var record = [UInt8](repeating: 0, count: 8)
         switch self {
         case .addressInfo(let flags, let family, let type, let protocolNumber, let node, let service):
-            record.store(Resolver.Kind.getaddrinfo.rawValue, at: Resolver.Query.kind)
+            record.storeWord(Resolver.Kind.getaddrinfo.rawValue, at: Resolver.Query.kind)
             for number in [flags, family, type, protocolNumber] {
-                record.append(UInt32(bitPattern: number))
+                record.appendWord(UInt32(bitPattern: number))
             }
             for text in [node, service] {
-                record.append(text.map { UInt32($0.utf8.count) } ?? Resolver.none)
+                record.appendWord(text.map { UInt32($0.utf8.count) } ?? Resolver.none)
             }
             record += (node ?? "").utf8
             record += (service ?? "").utf8
         case .nameInfo(let flags, let address):
-            record.store(Resolver.Kind.getnameinfo.rawValue, at: Resolver.Query.kind)
-            record.append(UInt32(bitPattern: flags))
-            record.append(UInt32(address.count))
+            record.storeWord(Resolver.Kind.getnameinfo.rawValue, at: Resolver.Query.kind)
+            record.appendWord(UInt32(bitPattern: flags))
+            record.appendWord(UInt32(address.count))
             record += address
         }
         guard record.count <= Self.maximumLength else { return nil }
-        record.store(UInt32(record.count), at: 0)
+        record.storeWord(UInt32(record.count), at: 0)
         return record
     }
 
@@ -105,11 +105,11 @@ extension UnsafeRawBufferPointer {
 }
 
 extension [UInt8] {
-    mutating func append(_ word: UInt32) {
+    mutating func appendWord(_ word: UInt32) {
         Swift.withUnsafeBytes(of: word.littleEndian) { self += $0 }
     }
 
-    mutating func store(_ word: UInt32, at offset: Int) {
+    mutating func storeWord(_ word: UInt32, at offset: Int) {
         Swift.withUnsafeBytes(of: word.littleEndian) { replaceSubrange(offset..<offset + 4, with: $0) }
     }
 }

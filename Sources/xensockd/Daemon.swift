@@ -7,8 +7,6 @@ final class Daemon {
     private let options: Options
     private let log: Logger
     private let judge: PolicyJudge
-    /// Whether all programs that a private service was started for are gone.
-    private var isAbandoned = false
 
     /// - Throws: ``DaemonError`` if the policy is not good.
     init(_ options: Options) throws(DaemonError) {
@@ -31,13 +29,21 @@ final class Daemon {
     /// - Throws: ``DaemonError`` if the service cannot start.
     func run(ready: ReadyDescriptor) throws(DaemonError) {
         let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
-        let lifeline = try options.lifelineFd.map { (descriptor) throws(DaemonError) in try Lifeline(descriptor) }
-        Process.raiseDescriptorLimit()
+        var lifeline: Lifeline?
+        if let descriptor = options.lifelineFd { lifeline = try Lifeline(descriptor) }
+        log.debug("descriptors: \(Process.raiseDescriptorLimit())")
         let inherited = try ServiceManager.takeListener()
         if inherited != nil, let path = options.socket {
             throw DaemonError("--socket \(path): the service manager has made the socket already; leave one of them")
         }
-        let made = inherited == nil ? try SessionSocket(path: options.socket ?? SessionSocket.defaultPath()) : nil
+        var made: SessionSocket?
+        if inherited == nil {
+            if let path = options.socket {
+                made = try SessionSocket(path: path)
+            } else {
+                made = try SessionSocket(path: SessionSocket.defaultPath())
+            }
+        }
         defer { made?.remove(withDirectory: options.isPrivate) }
         guard let descriptor = inherited ?? made?.descriptor, let resolver = ResolverPool() else {
             throw DaemonError("cannot make an eventfd: \(SystemError())")
@@ -57,7 +63,6 @@ final class Daemon {
         ServiceManager.notify("READY=1\nSTATUS=\(status)")
         service.run()
         ServiceManager.notify("STOPPING=1")
-        log.info("xensockd ends")
     }
 
     private var status: String {
@@ -82,7 +87,7 @@ final class Daemon {
             if signal == SIGHUP {
                 reload()
             } else {
-                log.info("signal \(signal)")
+                log.info("stopping: \(signal == SIGTERM ? "SIGTERM" : "SIGINT")")
                 service.stop()
             }
         }
@@ -114,12 +119,13 @@ final class Daemon {
         try service.watch(lifeline.descriptor) { [unowned service] in
             guard lifeline.hasEnded() else { return }
             service.unwatch(lifeline.descriptor)
-            self.log.debug("all programs are gone")
             timer.start()
         }
         try service.watch(timer.descriptor) { [unowned service] in
             timer.acknowledge()
-            if service.isIdle { service.stop() }
+            guard service.isIdle else { return }
+            self.log.info("stopping: the programs are gone")
+            service.stop()
         }
     }
 }

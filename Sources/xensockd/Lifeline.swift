@@ -58,11 +58,14 @@ struct IdleTimer {
 /// What the service sets up for itself as a process.
 enum Process {
     /// One connection takes two descriptors, so the usual soft limit of 1024 would be met soon.
-    static func raiseDescriptorLimit() {
+    ///
+    /// - Returns: how many descriptors it may have.
+    static func raiseDescriptorLimit() -> rlim_t {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit.rlim_cur
     }
 
     /// Opens what is closed of the standard descriptors: a socket must not become the standard error.

@@ -7,7 +7,7 @@ struct Options: ParsableArguments {
         help: ArgumentHelp(
             "Listen at this session socket.",
             discussion: """
-                Default: $XENSOCK_SOCKET, otherwise /run/xensock/xensock.sock as root, otherwise xensock/xensock.sock in
+                Default: $XENSOCK_SOCKET, otherwise /run/xensock/xensock.sock as root, otherwise xensock/xensock.sock in \
                 $XDG_RUNTIME_DIR. The socket's directory is made if only that is missing.
                 """, valueName: "path"))
     var socket: String?
@@ -16,8 +16,8 @@ struct Options: ParsableArguments {
         help: ArgumentHelp(
             "Allow and deny by the rules of this file (docs/POLICY.md).",
             discussion: """
-                SIGHUP reads it again; a file with an error then changes nothing. Without a file everything is allowed that the
-                kernel allows the service, except privileged ports, raw sockets and other families than IPv4 and IPv6 for users
+                SIGHUP reads it again; a file with an error then changes nothing. Without a file everything is allowed that the \
+                kernel allows the service, except privileged ports, raw sockets and other families than IPv4 and IPv6 for users \
                 that are neither root nor the service's own.
                 """, valueName: "file"))
     var policy: String?
@@ -30,7 +30,7 @@ struct Options: ParsableArguments {
         help: ArgumentHelp(
             "End by itself with the programs it was started for.",
             discussion: """
-                That is when the lifeline is closed and no session and no socket is left. The socket file is then removed, and
+                That is when the lifeline is closed and no session and no socket is left. The socket file is then removed, and \
                 its directory too if that is empty. Needs --lifeline-fd.
                 """))
     var isPrivate = false
@@ -58,7 +58,7 @@ struct Options: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Log from this level on: trace, debug, info, notice, warning, error or critical.",
+            "Log from this level on.",
             discussion: "Default: info, or debug if XENSOCK_DEBUG=1.", valueName: "level"))
     var logLevel: Logger.Level?
 

@@ -27,7 +27,8 @@ struct SessionSocket {
         let isRoot = geteuid() == 0
         let directory = Self.directory(of: path)
         if mkdir(directory, isRoot ? 0o755 : 0o700) != 0, errno != EEXIST {
-            throw DaemonError("cannot make the directory \(directory): \(SystemError())")
+            throw DaemonError(
+                "cannot make the directory \(directory): \(SystemError()); make it, or choose another --socket")
         }
         // Two services that start at once must not each take the other's file for a dead one's. The lock goes with the
         // descriptor.

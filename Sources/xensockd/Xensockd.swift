@@ -9,11 +9,11 @@ struct Xensockd: ParsableCommand {
         commandName: "xensockd",
         abstract: "Perform the socket calls of programs that run in other domains or sandboxes.",
         discussion: """
-            Programs reach it through libxensock.so: `xensock run PROGRAM` starts one, with a service of its own where
+            Programs reach it through libxensock.so: `xensock run PROGRAM` starts one, with a service of its own where \
             none runs. xensockd sees every call before it happens, and can allow, deny, count and limit it.
 
             Signals: SIGTERM and SIGINT stop it in order, SIGHUP reads the policy again.
-            Environment: XENSOCK_SOCKET, XDG_RUNTIME_DIR, XENSOCK_DEBUG, and the service manager's NOTIFY_SOCKET and
+            Environment: XENSOCK_SOCKET, XDG_RUNTIME_DIR, XENSOCK_DEBUG, and the service manager's NOTIFY_SOCKET and \
             LISTEN_FDS.
             """,
         version: "xensockd \(version)")

@@ -5,7 +5,9 @@ import XenSockWire
 
 @testable import XenSockBackend
 
-private func decode(_ bytes: [UInt8]) -> ResolverQueryRecord? { bytes.withUnsafeBytes { ResolverQueryRecord(record: $0) } }
+private func decode(_ bytes: [UInt8]) -> ResolverQueryRecord? {
+    bytes.withUnsafeBytes { ResolverQueryRecord(record: $0) }
+}
 
 private let localhost = ResolverQueryRecord.addressInfo(
     flags: 0, family: AF_INET, type: Int32(SOCK_STREAM.rawValue), protocolNumber: 0, node: "localhost", service: "80")
@@ -42,7 +44,7 @@ struct ResolverQueryTests {
             for count in 0..<record.count {
                 var bytes = Array(record[..<count])
                 #expect(decode(bytes) == nil)
-                if count >= 4 { bytes.store(UInt32(count), at: 0) }
+                if count >= 4 { bytes.storeWord(UInt32(count), at: 0) }
                 #expect(decode(bytes) == nil)
             }
         }
@@ -51,7 +53,7 @@ struct ResolverQueryTests {
     @Test(arguments: [(24, 0x7fff_ffff), (24, 0xffff_fffe), (28, 0x8000_0000), (28, 4), (24, 12), (4, 0), (4, 3)])
     func lyingWordsAreRefused(_ offset: Int, _ word: UInt32) throws {
         var record = try #require(localhost.encoded())
-        record.store(word, at: offset)
+        record.storeWord(word, at: offset)
         #expect(decode(record) == nil)
     }
 
@@ -72,8 +74,8 @@ struct ResolverQueryTests {
         #expect(decode(try #require(query(4096 - 32).encoded())) == query(4096 - 32))
         #expect(query(4096 - 31).encoded() == nil)
         var record = try #require(query(4096 - 32).encoded()) + [97]
-        record.store(4097, at: 0)
-        record.store(4065, at: 24)
+        record.storeWord(4097, at: 0)
+        record.storeWord(4065, at: 24)
         #expect(decode(record) == nil)
         #expect(
             ResolverQueryRecord.nameInfo(flags: 0, address: [UInt8](repeating: 0, count: 129)).encoded().map(decode)
@@ -85,8 +87,8 @@ struct ResolverQueryTests {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
             var bytes = (0..<Int.random(in: 8...96)).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            bytes.store(UInt32(bytes.count), at: 0)
-            bytes.store(UInt32.random(in: 0...3), at: 4)
+            bytes.storeWord(UInt32(bytes.count), at: 0)
+            bytes.storeWord(UInt32.random(in: 0...3), at: 4)
             if let query = decode(bytes) {
                 #expect(decode(query.encoded() ?? []) == query)
             }
@@ -103,7 +105,8 @@ struct ResolverAnswerTests {
     @Test func roundTrip() {
         for (answer, kind) in [
             (ResolverAnswerRecord(content: .addresses([Self.entry, Self.entry])), Resolver.Kind.getaddrinfo),
-            (ResolverAnswerRecord(content: .addresses([])), .getaddrinfo), (ResolverAnswerRecord(content: .names(host: "h", service: "")), .getnameinfo),
+            (ResolverAnswerRecord(content: .addresses([])), .getaddrinfo),
+            (ResolverAnswerRecord(content: .names(host: "h", service: "")), .getnameinfo),
             (ResolverAnswerRecord(status: EAI_SYSTEM, systemError: EMFILE), .getaddrinfo),
         ] {
             #expect(answer.encoded().withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: kind) } == answer)
@@ -126,18 +129,20 @@ struct ResolverAnswerTests {
     }
 
     @Test func neverLongerThan64KiB() throws {
-        let many = ResolverAnswerRecord(content: .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: 2000)))
+        let many = ResolverAnswerRecord(
+            content: .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: 2000)))
         let record = many.encoded()
         #expect(record.count <= 65536)
         let kept = try #require(record.withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: .getaddrinfo) })
-        #expect(kept.content == .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: (65536 - 16) / 56)))
+        #expect(
+            kept.content == .addresses([ResolverAnswerRecord.Entry](repeating: Self.entry, count: (65536 - 16) / 56)))
     }
 
     @Test func truncationsAreRefused() {
         let record = ResolverAnswerRecord(content: .addresses([Self.entry])).encoded()
         for count in 0..<record.count - 8 {
             var bytes = Array(record[..<count])
-            if count >= 4 { bytes.store(UInt32(count), at: 0) }
+            if count >= 4 { bytes.storeWord(UInt32(count), at: 0) }
             #expect(bytes.withUnsafeBytes { ResolverAnswerRecord(record: $0, kind: .getaddrinfo) } == nil)
         }
     }
