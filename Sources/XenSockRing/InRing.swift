@@ -60,11 +60,22 @@ public struct InRingBack {
         try publish(0, edge: false)
     }
 
-    /// Marks the end of the stream. The caller then shuts down its end of the placeholder for writing.
-    public func publishEndOfFile() throws(RingViolation) {
+    /// Marks the end of the stream and sets TOKENS if it is 0, in one swap: behind it no reader takes a token away. The
+    /// caller then sends the token, and only after that shuts down its end of the placeholder for writing.
+    ///
+    /// - Returns: whether the caller must now send one token.
+    public func publishEndOfFile() throws(RingViolation) -> Bool {
         let index = produced
-        _ = try producer.update { .init(index: index, flags: $0.flags | InProducer.endOfFile) }
+        let (before, _) = try producer.update { value in
+            let add: UInt32 = value.tokens == 0 ? 1 : 0
+            return .init(index: index, flags: (value.flags | InProducer.endOfFile) &+ add)
+        }
+        return before.tokens == 0
     }
+
+    /// Whether a token stands. Data in the ring without one means that a reader died on the way.
+    @inlinable
+    public var isArmed: Bool { producer.load().tokens != 0 }
 
     /// Asks the frontend to ring once half of the ring is free.
     ///

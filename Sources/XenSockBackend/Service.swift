@@ -1,0 +1,234 @@
+import CXenSockSystem
+import Logging
+import Synchronization
+import XenSockRing
+import XenSockWire
+
+/// The service: listens for frontends and performs their calls (docs/PROTOCOL.md, chapter 3). One thread does
+/// everything; no method but `stop` may be called from another.
+public final class Service {
+    typealias Socket = BackendSocket<LinuxKernel>
+    typealias Arena = SessionArena<LinuxKernel>
+
+    let kernel = LinuxKernel()
+    let configuration: ServiceConfiguration
+    let policy: any BackendPolicy
+    let resolver: any NameResolver
+    var log: Logger
+    let epoll: Int32
+    let listener: Int32
+    let wakeup: Int32
+    let userID: UInt32
+    private let isStopping = Atomic<Bool>(false)
+
+    var sources = SourceTable()
+    var sessions: [UInt32: Session] = [:]
+    var sessionsOfUser: [UInt32: Int] = [:]
+    var nextSession: UInt32 = 1
+    var nextArena: UInt64
+    var socketCount = 0
+    /// Sockets by SO_COOKIE of the program's end.
+    var cookies: [UInt64: Socket] = [:]
+    /// Sockets whose query is with the resolver.
+    var queries: [UInt64: Socket] = [:]
+    var nextQuery: UInt64 = 1
+
+    // Work. Two lists each: what is queued during a turn comes in the next one.
+    var readySockets: [Socket] = []
+    var readySessions: [Session] = []
+    var awakeArenas: [Arena] = []
+    var draining: [Socket] = []
+    var nextDrainCheck: UInt64 = 0
+    var listenerSource: UInt32 = 0
+    /// Accepting failed for want of descriptors: when to try again.
+    var listenerResumes: UInt64?
+    var violations = ViolationLog()
+
+    let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: SessionFrame.maximumSize, alignment: 8)
+    private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 256)
+    private var hooks: [Int32: UInt32] = [:]
+
+    /// Begins to listen.
+    ///
+    /// - Throws: `ServiceError`.
+    public init(
+        configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger
+    ) throws {
+        self.configuration = configuration
+        self.policy = policy
+        self.resolver = resolver
+        self.log = log
+        userID = kernel.effectiveUserID
+        // Arena ids differ between services too, so that a frontend that met two of them does not mix them up.
+        nextArena = UInt64.random(in: 1...(1 << 62))
+        epoll = kernel.epollCreate()
+        wakeup = kernel.eventDescriptor()
+        switch configuration.listening {
+        case .path(let path, let mode): listener = kernel.listen(path: path, mode: mode)
+        case .descriptor(let descriptor): listener = descriptor
+        }
+        guard listener >= 0 else { throw ServiceError(call: "listen", errno: 0 &- listener) }
+        guard epoll >= 0, wakeup >= 0 else { throw ServiceError(call: "epoll_create1", errno: 0 &- epoll) }
+        listenerSource = try watch(listener, .listener)
+        _ = try watch(wakeup, .wakeup)
+        if resolver.completionDescriptor >= 0 { _ = try watch(resolver.completionDescriptor, .resolver) }
+    }
+
+    deinit {
+        for session in Array(sessions.values) { end(session, reason: "the service ends") }
+        for socket in Array(cookies.values) + draining {
+            socket.finish(abort: true)
+            settle(socket)
+        }
+        kernel.close(listener)
+        if case .path(let path, _) = configuration.listening { kernel.unlink(path: path) }
+        kernel.close(wakeup)
+        kernel.close(epoll)
+        frame.deallocate()
+        events.deallocate()
+    }
+
+    /// Whether nobody needs the service: no session, no socket.
+    public var isIdle: Bool { sessions.isEmpty && socketCount == 0 }
+
+    /// Makes `run` return. May be called from any thread and from a hook.
+    public func stop() {
+        isStopping.store(true, ordering: .sequentiallyConsistent)
+        kernel.signal(eventDescriptor: wakeup)
+    }
+
+    /// Calls `callback` on the service's thread whenever `descriptor` is readable (a signalfd, the read end of a
+    /// lifeline). The descriptor stays the caller's, who calls `unwatch` before closing it.
+    ///
+    /// - Throws: `ServiceError`.
+    public func watch(_ descriptor: Int32, _ callback: @escaping () -> Void) throws {
+        hooks[descriptor] = try watch(descriptor, .hook(callback))
+    }
+
+    public func unwatch(_ descriptor: Int32) {
+        guard let source = hooks.removeValue(forKey: descriptor) else { return }
+        kernel.epollDelete(epoll, descriptor)
+        sources.remove(source)
+    }
+
+    /// Watches a descriptor for input, level-triggered.
+    func watch(_ descriptor: Int32, _ target: SourceTable.Target) throws -> UInt32 {
+        let source = sources.add(target)
+        let result = kernel.epollAdd(epoll, descriptor, events: EpollEvents.input, data: sources.data(source))
+        guard result == 0 else {
+            sources.remove(source)
+            throw ServiceError(call: "epoll_ctl", errno: 0 &- result)
+        }
+        return source
+    }
+
+    /// Serves until `stop` is called.
+    public func run() {
+        while !isStopping.load(ordering: .relaxed) { turn() }
+    }
+
+    /// One turn: what is ready, what rang, what was left over.
+    private func turn() {
+        var timeout: Int32 = 0
+        if readySockets.isEmpty, readySessions.isEmpty, fallAsleep() { timeout = untilDeadline() }
+        let count = kernel.epollWait(epoll, events, timeout: timeout)
+        for arena in awakeArenas { arena.back.wake() }
+        if count > 0 {
+            for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
+        }
+        takeDoorbells()
+        work()
+        checkDeadlines()
+    }
+
+    private func dispatch(_ data: UInt64, _ events: UInt32) {
+        switch sources.target(data) {
+        case .none: break
+        case .network(let socket):
+            awaken(socket.arena)
+            socket.networkEvent(events)
+            settle(socket)
+        case .placeholder(let socket):
+            socket.placeholderEvent(events)
+            settle(socket)
+        case .doorbell(let arena): awaken(arena)
+        case .session(let session): receiveFrames(session)
+        case .process(let session): end(session, reason: "its process ended")
+        case .listener: acceptSessions()
+        case .resolver: takeAnswers()
+        case .wakeup: break
+        case .hook(let callback): callback()
+        }
+    }
+
+    /// Announces to every awake arena that the service sleeps.
+    ///
+    /// - Returns: false if something rang meanwhile.
+    private func fallAsleep() -> Bool {
+        for arena in awakeArenas where !arena.back.sleep() { return false }
+        return true
+    }
+
+    /// While an arena is awake its frontend rings without a system call.
+    func awaken(_ arena: Arena) {
+        guard !arena.isAwake else { return }
+        arena.isAwake = true
+        arena.quietTurns = 0
+        arena.back.wake()
+        awakeArenas.append(arena)
+    }
+
+    private func takeDoorbells() {
+        var index = 0
+        while index < awakeArenas.count {
+            let arena = awakeArenas[index]
+            if arena.back.isPending {
+                arena.quietTurns = 0
+                arena.back.takePending { ring(arena, $0) }
+            } else {
+                arena.quietTurns += 1
+            }
+            // Nobody rings there for now: the next one may pay a system call, so that turns do not pay for it.
+            if arena.isDestroyed || (arena.quietTurns > 32 && arena.back.sleep()) {
+                arena.isAwake = false
+                awakeArenas.swapAt(index, awakeArenas.count - 1)
+                awakeArenas.removeLast()
+            } else {
+                index += 1
+            }
+        }
+    }
+
+    private func ring(_ arena: Arena, _ port: UInt32) {
+        if port == XenSockWire.Arena.commandRingPort {
+            if let session = arena.session { queue(session) }
+        } else if let socket = arena.sockets[Int(port)] {
+            socket.doorbell()
+            settle(socket)
+        }
+    }
+
+    func queue(_ session: Session) {
+        guard !session.isQueued, !session.isClosed else { return }
+        session.isQueued = true
+        readySessions.append(session)
+    }
+
+    private func work() {
+        let sessions = readySessions
+        readySessions.removeAll(keepingCapacity: true)
+        for session in sessions {
+            session.isQueued = false
+            if !session.isClosed { runCommands(session) }
+        }
+        let count = readySockets.count
+        for index in 0..<count {
+            let socket = readySockets[index]
+            socket.isQueued = false
+            socket.wantsTurn = false
+            socket.turn()
+            settle(socket)
+        }
+        readySockets.removeFirst(count)
+    }
+}

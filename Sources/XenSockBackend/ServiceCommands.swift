@@ -1,0 +1,243 @@
+import Logging
+import XenSockRing
+import XenSockWire
+
+/// The command ring of a session (docs/PROTOCOL.md, 2.3). Every request is answered at once.
+extension Service {
+    /// Requests of one session performed in one turn, at most.
+    static var commandBudget: Int { 32 }
+
+    func runCommands(_ session: Session) {
+        do {
+            for _ in 0..<Self.commandBudget {
+                guard !session.isClosed, let ring = session.ring else { return }
+                guard let slot = try ring.nextRequest() else {
+                    if !ring.awaitRequest() { queue(session) }
+                    return
+                }
+                let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
+                session.ring?.consumeRequest()
+                let response = execute(incoming, of: session)
+                guard !session.isClosed else { return }
+                answer(response, to: session)
+            }
+            queue(session)
+        } catch {
+            violate(session, "more requests than the command ring has entries")
+        }
+    }
+
+    private func answer(_ response: Response, to session: Session) {
+        guard let slot = session.ring?.nextResponse() else { return }
+        let codec = RequestCodec(.xensock2)
+        do {
+            try codec.encode(response, into: slot, arguments: session.arguments)
+        } catch {
+            var failure = response
+            failure.ret = 0 &- Errno.einval
+            failure.payload = .none
+            try? codec.encode(failure, into: slot)
+        }
+        session.ring?.pushResponse()
+        if session.ring?.publishResponses() == true { kick(session) }
+    }
+
+    private func execute(_ incoming: IncomingRequest, of session: Session) -> Response {
+        let request: Request
+        switch incoming.content {
+        case .success(let content): request = content
+        case .failure(let error): return incoming.response(error.ret)
+        }
+        let response = execute(request, incoming, of: session)
+        log.debug(
+            "request",
+            metadata: [
+                "session": "\(session.id)", "command": "\(incoming.command)", "id": "\(incoming.id.rawValue)",
+                "ret": "\(response.ret)",
+            ])
+        return response
+    }
+
+    private func execute(_ request: Request, _ incoming: IncomingRequest, of session: Session) -> Response {
+        switch request {
+        case .socket(let id, let domain, let type, let number, let port, let page):
+            return incoming.response(
+                openSocket(
+                    session, id: id.rawValue, domain: domain, type: type, number: number, port: port.rawValue,
+                    page: page.rawValue))
+        case .unknown, .poll:
+            return incoming.response(0 &- Errno.enotsup)
+        default:
+            break
+        }
+        guard let socket = session.sockets[request.id.rawValue] else { return incoming.response(0 &- Errno.ebadf) }
+        defer { settle(socket) }
+        switch request {
+        case .connect(_, let address, _, let ring, let port):
+            guard ring == .indexesPage(GrantReference(reference(socket))), port.rawValue == socket.port else {
+                return incoming.response(0 &- Errno.einval)
+            }
+            return incoming.response(connect(socket, address, session))
+        case .release:
+            socket.lookForHangup()
+            return incoming.response(0)
+        case .bind(_, let address):
+            let ret = address.withUnsafeBytes { bytes in
+                let refusal = decide(.bind(bytes), session)
+                return refusal != 0 ? 0 &- refusal : socket.bind(bytes)
+            }
+            return incoming.response(ret)
+        case .listen(_, let backlog):
+            let refusal = decide(.listen, session)
+            return incoming.response(refusal != 0 ? 0 &- refusal : socket.listen(backlog: backlog))
+        case .accept(_, let newID, .indexesPage(let page), let port):
+            return accept(incoming, socket, newID: newID.rawValue, page: page.rawValue, port: port.rawValue, session)
+        case .shutdown(_, let how, let position):
+            return incoming.response(socket.shutdown(how: how, at: position))
+        case .getsockname:
+            return address(incoming) { socket.getsockname($0, length: &$1) }
+        case .getpeername:
+            return address(incoming) { socket.getpeername($0, length: &$1) }
+        case .getsockopt(_, let level, let name, let length):
+            return getsockopt(incoming, socket, level, name, length, session)
+        case .setsockopt(_, let level, let name, let length, let position):
+            return withUnsafeTemporaryAllocation(byteCount: ArgumentArea.slotSize, alignment: 8) { value in
+                guard let arguments = session.arguments, let base = value.baseAddress,
+                    arguments.read(incoming.requestID, into: base, count: Int(length))
+                else { return incoming.response(0 &- Errno.einval) }
+                let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
+                return incoming.response(socket.setsockopt(level: level, name: name, value: bytes, at: position))
+            }
+        case .ioctl(_, let number):
+            var value: Int32 = 0
+            let ret = socket.ioctl(request: number, value: &value)
+            return incoming.response(ret, ret == 0 ? .value(value) : .none)
+        case .sendOOB(_, let position, let byte):
+            return incoming.response(socket.sendOutOfBand(byte, at: position))
+        default:
+            return incoming.response(0 &- Errno.enotsup)
+        }
+    }
+
+    private func decide(_ operation: PolicyOperation, _ session: Session) -> Int32 {
+        policy.decide(operation, credentials: session.credentials)
+    }
+
+    private func reference(_ socket: Socket) -> UInt32 {
+        UInt32(truncatingIfNeeded: (socket.indexes - socket.arena.base) / pageSize)
+    }
+
+    private func openSocket(
+        _ session: Session, id: UInt64, domain: UInt32, type: UInt32, number: UInt32, port: UInt32, page: UInt32
+    ) -> Int32 {
+        guard session.sockets[id] == nil else { return 0 &- Errno.eexist }
+        awaitPair(of: port, session)
+        guard session.arena?.pending[port] != nil else { return 0 &- Errno.ebadf }
+        var network: Int32 = -1
+        if domain != Resolver.domain {
+            switch domain {
+            case SocketDomain.inet, SocketDomain.inet6, SocketDomain.unix: break
+            default: return 0 &- Errno.eafnosupport
+            }
+            guard type == SocketType.stream else { return 0 &- Errno.esocktnosupport }
+            let (domain, type, number) = (Int32(domain), Int32(type), Int32(bitPattern: number))
+            let refusal = decide(.socket(domain: domain, type: type, protocolNumber: number), session)
+            guard refusal == 0 else { return 0 &- refusal }
+            network = kernel.socket(domain: domain, type: type, protocolNumber: number)
+            guard network >= 0 else { return network }
+        } else if type != SocketType.stream {
+            return 0 &- Errno.esocktnosupport
+        }
+        switch makeSocket(
+            session, id: id, port: port, indexes: page, network: network, domain: domain, type: type)
+        {
+        case .success: return 0
+        case .failure(let error): return error.ret
+        }
+    }
+
+    /// PORT was sent before the request that names it, but on another way: it may still wait there.
+    private func awaitPair(of port: UInt32, _ session: Session) {
+        guard let arena = session.arena, arena.isSocketPort(port), arena.pending[port] == nil else { return }
+        receiveFrames(session)
+    }
+
+    private func connect(_ socket: Socket, _ address: SocketAddress, _ session: Session) -> Int32 {
+        if socket.resolver != nil { return socket.connect(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return address.withUnsafeBytes { bytes in
+            let refusal = decide(.connect(bytes), session)
+            return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
+        }
+    }
+
+    private func accept(
+        _ incoming: IncomingRequest, _ listener: Socket, newID: UInt64, page: UInt32, port: UInt32, _ session: Session
+    ) -> Response {
+        guard session.sockets[newID] == nil else { return incoming.response(0 &- Errno.eexist) }
+        awaitPair(of: port, session)
+        // Looked at before a connection is taken, which could not be put back.
+        guard let arena = session.arena, arena.pending[port] != nil else {
+            return incoming.response(0 &- Errno.ebadf)
+        }
+        guard let indexes = arena.page(page), arena.sockets[Int(port)] == nil else {
+            return incoming.response(0 &- Errno.einval)
+        }
+        guard let probe = arena.mapDataRing(indexes: indexes) else { return incoming.response(0 &- Errno.einval) }
+        arena.release(probe.mapping)
+        return withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { buffer in
+            guard let base = buffer.baseAddress else { return incoming.response(0 &- Errno.enomem) }
+            var length = UInt32(SocketAddress.capacity)
+            let (network, empty, arrivals) = listener.accept(address: base, length: &length)
+            guard network >= 0 else {
+                return incoming.response(network, .accepted(SocketAddress(), empty: empty, arrivals: arrivals))
+            }
+            let address = SocketAddress(bytes: base, length: min(Int(length), SocketAddress.capacity))
+            let payload = Response.Payload.accepted(address ?? SocketAddress(), empty: empty, arrivals: arrivals)
+            switch makeSocket(
+                session, id: newID, port: port, indexes: page, network: network, domain: listener.domain,
+                type: listener.type)
+            {
+            case .success(let socket):
+                let ret = socket.adopt()
+                if ret != 0 { socket.violate("a data ring that changed during ACCEPT") }
+                settle(socket)
+                return incoming.response(ret, payload)
+            case .failure(let error):
+                return incoming.response(error.ret, payload)
+            }
+        }
+    }
+
+    private func address(
+        _ incoming: IncomingRequest, _ call: (UnsafeMutableRawPointer, inout UInt32) -> Int32
+    ) -> Response {
+        withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { buffer in
+            guard let base = buffer.baseAddress else { return incoming.response(0 &- Errno.enomem) }
+            var length = UInt32(SocketAddress.capacity)
+            let ret = call(base, &length)
+            guard ret == 0, let address = SocketAddress(bytes: base, length: min(Int(length), SocketAddress.capacity))
+            else { return incoming.response(ret) }
+            return incoming.response(0, .address(address))
+        }
+    }
+
+    private func getsockopt(
+        _ incoming: IncomingRequest, _ socket: Socket, _ level: Int32, _ name: Int32, _ room: UInt32, _ session: Session
+    ) -> Response {
+        withUnsafeTemporaryAllocation(byteCount: ArgumentArea.slotSize, alignment: 8) { value in
+            guard let base = value.baseAddress, let arguments = session.arguments else {
+                return incoming.response(0 &- Errno.enomem)
+            }
+            // Uninitialised memory of the service must not reach the frontend, whatever the kernel leaves out.
+            value.initializeMemory(as: UInt8.self, repeating: 0)
+            var length = min(room, UInt32(ArgumentArea.slotSize))
+            let ret = socket.getsockopt(level: level, name: name, value: base, length: &length)
+            guard ret == 0 else { return incoming.response(ret) }
+            length = min(length, UInt32(ArgumentArea.slotSize))
+            guard arguments.write(incoming.requestID, from: base, count: Int(length)) else {
+                return incoming.response(0 &- Errno.einval)
+            }
+            return incoming.response(0, .length(length))
+        }
+    }
+}

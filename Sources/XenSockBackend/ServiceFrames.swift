@@ -1,0 +1,192 @@
+import CXenSockSystem
+import Logging
+import XenSockRing
+import XenSockWire
+
+/// The frames of a session socket (docs/PROTOCOL.md, 3.1).
+extension Service {
+    /// Takes the frames that wait, at most a batch.
+    func receiveFrames(_ session: Session) {
+        for _ in 0..<32 {
+            guard !session.isClosed else { return }
+            var descriptors = FrameDescriptors()
+            let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
+            if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
+            var taken = 0
+            if size >= SessionFrame.payload {
+                let bytes = UnsafeRawBufferPointer(rebasing: frame[0..<size])
+                taken = handle(bytes, descriptors, from: session)
+            } else if size > 0 || size == Int(0 &- EMSGSIZE) {
+                violate(session, "a malformed frame")
+            } else {
+                end(session, reason: "hang-up")
+            }
+            for index in taken..<max(taken, descriptors.count) { kernel.close(descriptors.values[index]) }
+        }
+    }
+
+    /// - Returns: how many of the descriptors, from the first on, were taken over.
+    private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: FrameDescriptors, from session: Session) -> Int {
+        let argument = bytes.load(fromByteOffset: SessionFrame.argument, as: UInt32.self)
+        let kind = SessionFrame.Kind(rawValue: bytes.load(fromByteOffset: SessionFrame.type, as: UInt32.self))
+        if kind != .hello, session.arena == nil {
+            violate(session, "a frame before HELLO")
+            return 0
+        }
+        switch kind {
+        case .hello: hello(bytes, version: argument, from: session)
+        case .store: store(UnsafeRawBufferPointer(rebasing: bytes[SessionFrame.Store.nodes...]), from: session)
+        case .port: return bindPort(argument, descriptors, from: session)
+        case .attach: attach(bytes, wantsArena: argument == 1, descriptors, from: session)
+        case .door:
+            guard descriptors.count == 1,
+                kernel.isUnixSocket(descriptors.values[0], type: UInt32(SOCK_SEQPACKET.rawValue))
+            else {
+                violate(session, "a DOOR without a session socket")
+                return 0
+            }
+            openSession(descriptors.values[0], parent: session)
+            return 1
+        case .kick, nil: violate(session, "an unknown frame")
+        }
+        return 0
+    }
+
+    private func hello(_ bytes: UnsafeRawBufferPointer, version: UInt32, from session: Session) {
+        guard session.arena == nil, bytes.count >= SessionFrame.Hello.size else {
+            return violate(session, "a HELLO out of place")
+        }
+        var refusal = session.refusal
+        if refusal == 0, version != ArenaHeader.currentLayoutVersion { refusal = Errno.eproto }
+        var descriptors = FrameDescriptors()
+        var answer = FrameWriter(.hello)
+        if refusal == 0 {
+            let wanted = bytes.load(fromByteOffset: SessionFrame.Hello.wantedPorts, as: UInt32.self)
+            switch makeArena(for: session, wantedPorts: wanted) {
+            case .success(let arena):
+                session.arena = arena
+                descriptors = FrameDescriptors(arena.memory, arena.doorbell)
+                answer.append(session.id)
+                answer.append(arena.ports)
+                answer.append(arena.id)
+                answer.append(node: Node.versions, "1")
+                answer.append(node: Node.maximumPageOrder, "\(XenSockWire.Arena.maximumOrder)")
+                answer.append(node: Node.functionCalls, "1")
+                answer.append(node: Node.featureXenSock2, "1")
+                answer.append(node: Node.state, "\(XenBusState.initWait.rawValue)")
+            case .failure(let error):
+                refusal = error.number
+            }
+        }
+        answer.argument = UInt32(refusal)
+        send(answer, descriptors, to: session)
+        if refusal != 0 { end(session, reason: "refused, errno \(refusal)") }
+    }
+
+    /// Nodes that the frontend wrote: with state 3 it wants its ring connected, with 5 or 6 it closes.
+    private func store(_ bytes: UnsafeRawBufferPointer, from session: Session) {
+        guard let nodes = StoreNodes(bytes) else { return violate(session, "malformed nodes") }
+        switch nodes.number(Node.state) {
+        case XenBusState.initialised.rawValue:
+            guard session.ring == nil else { return violate(session, "connected twice") }
+            var answer = FrameWriter(.store)
+            if let error = connectRing(session, nodes) {
+                answer.append(node: Node.error, error)
+                answer.append(node: Node.state, "\(XenBusState.closed.rawValue)")
+            } else {
+                answer.append(node: Node.state, "\(XenBusState.connected.rawValue)")
+            }
+            send(answer, FrameDescriptors(), to: session)
+        case XenBusState.closing.rawValue, XenBusState.closed.rawValue:
+            var answer = FrameWriter(.store)
+            answer.append(node: Node.state, "\(XenBusState.closed.rawValue)")
+            send(answer, FrameDescriptors(), to: session)
+            end(session, reason: "closed by the frontend")
+        default:
+            // A transaction without a state of that kind asks for nothing.
+            break
+        }
+    }
+
+    /// - Returns: nil, or what to write to the `error` node.
+    private func connectRing(_ session: Session, _ nodes: StoreNodes) -> String? {
+        guard let arena = session.arena else { return "no arena" }
+        guard nodes.number(Node.version) == 1 else { return "version is not 1" }
+        guard nodes.number(Node.xensock2) == 1 else { return "xensock2 is not 1: local sessions speak no other dialect" }
+        guard nodes.number(Node.port) == XenSockWire.Arena.commandRingPort else { return "port is not 0" }
+        guard let reference = nodes.number(Node.ringReference), let page = arena.page(reference) else {
+            return "ring-ref is no page of the arena"
+        }
+        let references = nodes.numbers(Node.argumentsReference)
+        guard references.count == ArgumentArea.pages, let mapping = arena.map(references) else {
+            return "arguments-ref is not four pages of the arena"
+        }
+        session.argumentsMapping = mapping
+        session.arguments = ArgumentArea(base: mapping.base)
+        session.ring = CommandRingBack(page: page, layout: .pvcalls)
+        queue(session)
+        return nil
+    }
+
+    /// A bad pair is not answered: the SOCKET or ACCEPT that names the port fails.
+    private func bindPort(_ port: UInt32, _ descriptors: FrameDescriptors, from session: Session) -> Int {
+        guard let arena = session.arena, arena.isSocketPort(port), descriptors.count == 2,
+            arena.sockets[Int(port)] == nil
+        else { return 0 }
+        let (backend, program) = (descriptors.values[0], descriptors.values[1])
+        let stream = SocketType.stream
+        guard kernel.isUnixSocket(backend, type: stream), kernel.isUnixSocket(program, type: stream),
+            let cookie = kernel.cookie(program), cookies[cookie] == nil
+        else { return 0 }
+        // The kernel's floor: with it one filler of 256 bytes keeps the program's end from polling writable.
+        let minimum: Int32 = 1
+        _ = withUnsafeBytes(of: minimum) {
+            kernel.setsockopt(program, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
+        }
+        kernel.close(program)
+        if let old = arena.pending[port] { kernel.close(old.placeholder) }
+        arena.pending[port] = PendingPort(placeholder: backend, cookie: cookie)
+        return 2
+    }
+
+    private func attach(
+        _ bytes: UnsafeRawBufferPointer, wantsArena: Bool, _ descriptors: FrameDescriptors, from session: Session
+    ) {
+        guard bytes.count >= SessionFrame.Attach.size, descriptors.count == 1 else {
+            return violate(session, "a malformed ATTACH")
+        }
+        let id = bytes.load(fromByteOffset: SessionFrame.Attach.id, as: UInt64.self)
+        var answer = FrameWriter(.attach)
+        var carried = FrameDescriptors()
+        answer.append(id)
+        if session.sockets[id] != nil || session.sockets.count >= Int(configuration.maximumPorts) {
+            answer.argument = UInt32(session.sockets[id] != nil ? Errno.eexist : Errno.enobufs)
+        } else if let cookie = kernel.cookie(descriptors.values[0]), let socket = cookies[cookie] {
+            if wantsArena { carried = FrameDescriptors(socket.arena.memory, socket.arena.doorbell) }
+            answer.append(socket.arena.id)
+            answer.append(socket.port)
+            answer.append(socket.arena.generation(socket.port))
+            name(socket, id, in: session)
+        } else {
+            answer.argument = UInt32(Errno.ebadf)
+        }
+        if answer.argument != 0 {
+            answer.append(UInt64(0))
+            answer.append(UInt64(0))
+        }
+        send(answer, carried, to: session)
+    }
+
+    /// Sends a frame; a frontend that does not read its answers loses the session.
+    private func send(_ writer: FrameWriter, _ descriptors: FrameDescriptors, to session: Session) {
+        let result = writer.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: descriptors) }
+        if result < 0 { end(session, reason: "its socket takes no answer, errno \(0 - result)") }
+    }
+
+    /// Tells the frontend that a response is there.
+    func kick(_ session: Session) {
+        // A full socket is readable: the frontend wakes without this one.
+        let frame = FrameWriter(.kick)
+        _ = frame.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: FrameDescriptors()) }
+    }
+}

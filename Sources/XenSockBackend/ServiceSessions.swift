@@ -1,0 +1,164 @@
+import CXenSockSystem
+import Logging
+import XenSockRing
+import XenSockWire
+
+/// Sessions: how they begin and end.
+extension Service {
+    func acceptSessions() {
+        for _ in 0..<16 {
+            let descriptor = kernel.acceptSession(listener)
+            if descriptor >= 0 {
+                openSession(descriptor, parent: nil)
+                continue
+            }
+            if descriptor == 0 &- Errno.emfile || descriptor == 0 &- Errno.enfile { pauseListening() }
+            return
+        }
+    }
+
+    /// A listener that cannot be accepted from would be ready for ever.
+    private func pauseListening() {
+        guard listenerResumes == nil else { return }
+        _ = kernel.epollModify(epoll, listener, events: 0, data: sources.data(listenerSource))
+        listenerResumes = kernel.now() &+ 1_000_000_000
+        log.warning("out of descriptors: no new sessions for a second")
+    }
+
+    func resumeListening() {
+        listenerResumes = nil
+        _ = kernel.epollModify(
+            epoll, listener, events: EpollEvents.input, data: sources.data(listenerSource))
+    }
+
+    /// Serves a connected SOCK_SEQPACKET socket as a session. Taken over.
+    ///
+    /// - Parameter parent: the session whose door it came through.
+    func openSession(_ descriptor: Int32, parent: Session?) {
+        guard let credentials = kernel.credentials(descriptor), sessions.count < configuration.maximumSessions,
+            let id = unusedSessionID()
+        else { return kernel.close(descriptor) }
+        let session = Session(id: id, credentials: credentials, descriptor: descriptor)
+        session.refusal = refusal(credentials)
+        session.source = sources.add(.session(session))
+        let events = EpollEvents.input | EpollEvents.readHangup
+        guard kernel.epollAdd(epoll, descriptor, events: events, data: sources.data(session.source)) == 0 else {
+            sources.remove(session.source)
+            return kernel.close(descriptor)
+        }
+        sessions[id] = session
+        sessionsOfUser[credentials.userID, default: 0] += 1
+        if let parent {
+            // The credentials are those of whoever made the pair: an ancestor, whose end is not this session's.
+            for arena in parent.otherArenas { session.mayLock(in: arena) }
+            if let arena = parent.arena { session.mayLock(in: arena) }
+        } else {
+            watchProcess(of: session)
+        }
+        log.info(
+            "session \(id) opened",
+            metadata: ["pid": "\(credentials.processID)", "uid": "\(credentials.userID)"])
+    }
+
+    /// Session ids tag locks, so none is used twice while a process could still hold one.
+    private func unusedSessionID() -> UInt32? {
+        for _ in 0..<16 {
+            let id = nextSession
+            nextSession = nextSession == UInt32.max ? 1 : nextSession + 1
+            if sessions[id] == nil { return id }
+        }
+        return nil
+    }
+
+    private func refusal(_ credentials: PeerCredentials) -> Int32 {
+        let user = credentials.userID
+        let isAllowed =
+            user == userID || user == 0 || configuration.allowsAnyUser || configuration.allowedUsers.contains(user)
+        if !isAllowed { return Errno.eacces }
+        return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
+    }
+
+    private func watchProcess(of session: Session) {
+        let process = kernel.processDescriptor(session.descriptor, processID: session.credentials.processID)
+        guard process >= 0 else { return }
+        let source = sources.add(.process(session))
+        guard kernel.epollAdd(epoll, process, events: EpollEvents.input, data: sources.data(source)) == 0 else {
+            sources.remove(source)
+            return kernel.close(process)
+        }
+        session.process = process
+        session.processSource = source
+    }
+
+    /// Ends a session. Its sockets live on until their placeholders hang up.
+    func end(_ session: Session, reason: String) {
+        guard !session.isClosed else { return }
+        session.isClosed = true
+        LockRecovery.breakLocks(of: session)
+        for socket in session.sockets.values { socket.references.removeAll { $0.session == session.id } }
+        session.sockets = [:]
+        kernel.epollDelete(epoll, session.descriptor)
+        sources.remove(session.source)
+        kernel.close(session.descriptor)
+        if session.process >= 0 {
+            kernel.epollDelete(epoll, session.process)
+            sources.remove(session.processSource)
+            kernel.close(session.process)
+        }
+        sessions[session.id] = nil
+        let user = session.credentials.userID
+        let left = sessionsOfUser[user, default: 1] - 1
+        sessionsOfUser[user] = left > 0 ? left : nil
+        session.ring = nil
+        session.otherArenas = []
+        if let arena = session.arena {
+            if let mapping = session.argumentsMapping { arena.release(mapping) }
+            for pair in arena.pending.values { kernel.close(pair.placeholder) }
+            arena.pending = [:]
+            arena.isOrphan = true
+            collect(arena)
+        }
+        log.info("session \(session.id) closed: \(reason)")
+    }
+
+    /// The frontend broke the protocol.
+    func violate(_ session: Session, _ reason: String) {
+        report("session \(session.id) of process \(session.credentials.processID): \(reason)")
+        end(session, reason: "violation")
+    }
+
+    /// Makes the memory of a session.
+    ///
+    /// - Returns: the arena or a positive errno.
+    func makeArena(for session: Session, wantedPorts: UInt32) -> Result<Arena, WireError> {
+        let granularity = XenSockWire.Arena.portGranularity
+        let limit = max(granularity, min(configuration.maximumPorts, XenSockWire.Arena.maximumPorts))
+        let wanted = wantedPorts == 0 ? configuration.defaultPorts : wantedPorts
+        let ports = (min(max(wanted, 1), limit) + granularity - 1) / granularity * granularity
+        let size = Int(XenSockWire.Arena.pageCount(ports: ports)) * pageSize
+        let memory = kernel.sealedMemory(size: size)
+        guard memory >= 0 else { return .failure(WireError(0 &- memory)) }
+        let doorbell = kernel.eventDescriptor()
+        guard doorbell >= 0 else {
+            kernel.close(memory)
+            return .failure(WireError(0 &- doorbell))
+        }
+        guard let base = kernel.map(memory, offset: 0, size: size, at: nil) else {
+            kernel.close(memory)
+            kernel.close(doorbell)
+            return .failure(WireError(Errno.enomem))
+        }
+        let arena = Arena(kernel: kernel, id: nextArena, ports: ports, base: base, memory: memory, doorbell: doorbell)
+        nextArena &+= 1
+        arena.session = session
+        arena.source = sources.add(.doorbell(arena))
+        let events = EpollEvents.input | EpollEvents.edge
+        guard kernel.epollAdd(epoll, doorbell, events: events, data: sources.data(arena.source)) == 0 else {
+            sources.remove(arena.source)
+            arena.destroy()
+            return .failure(WireError(Errno.enomem))
+        }
+        awaken(arena)
+        return .success(arena)
+    }
+}

@@ -1,0 +1,44 @@
+import XenSockRing
+import XenSockWire
+
+/// One frontend process: its session socket, its command ring, and its names for sockets (docs/PROTOCOL.md, 3.1).
+final class Session {
+    let id: UInt32
+    let credentials: PeerCredentials
+    /// The session socket. Owned.
+    let descriptor: Int32
+    /// The peer's process, to learn of its end; -1 if only the hang-up tells. Owned.
+    var process: Int32 = -1
+    /// The errno to answer HELLO with; then the session ends.
+    var refusal: Int32 = 0
+
+    /// From HELLO on.
+    var arena: Service.Arena?
+    /// Arenas of the sessions that this one descends from through DOOR, and those of attached sockets: its process may
+    /// hold locks there.
+    var otherArenas: [Service.Arena] = []
+    var sockets: [UInt64: Service.Socket] = [:]
+
+    /// From the frontend's STORE with state 3 on.
+    var ring: CommandRingBack?
+    var arguments: ArgumentArea?
+    var argumentsMapping: GrantMapping?
+
+    var source: UInt32 = 0
+    var processSource: UInt32 = 0
+    /// In the reactor's list of sessions with work.
+    var isQueued = false
+    var isClosed = false
+
+    init(id: UInt32, credentials: PeerCredentials, descriptor: Int32) {
+        self.id = id
+        self.credentials = credentials
+        self.descriptor = descriptor
+    }
+
+    /// Remembers that the session's process may hold locks in `arena`.
+    func mayLock(in arena: Service.Arena) {
+        if self.arena === arena || otherArenas.contains(where: { $0 === arena }) { return }
+        otherArenas.append(arena)
+    }
+}

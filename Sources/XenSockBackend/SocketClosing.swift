@@ -1,0 +1,114 @@
+import XenSockRing
+import XenSockWire
+
+/// The end of a socket: the hang-up of the placeholder, bytes left behind, the port given back.
+extension BackendSocket {
+    /// Something happened at the service's end of the placeholder.
+    func placeholderEvent(_ events: UInt32) {
+        guard placeholder >= 0 else { return }
+        if events & EpollEvents.input != 0 {
+            guarded { () throws(RingViolation) in try fillerEvent() }
+        }
+        if isHangup(events) { hangUp() }
+    }
+
+    /// Looks now, as RELEASE demands. After a hang-up the real socket is closed unless bytes are left to send.
+    func lookForHangup() {
+        guard placeholder >= 0 else { return }
+        let events = kernel.poll(placeholder, .readHangup)
+        if isHangup(UInt32(UInt16(bitPattern: events.rawValue))) { hangUp() }
+    }
+
+    /// Whether the last copy of the program's end is closed.
+    ///
+    /// A read-shut alone is not that. And once the service has shut its own end, HUP stands whatever the program does;
+    /// but then a byte is left in the placeholder (`publishEndOfFile`, `violate`): it keeps the queue not empty while
+    /// the program's end lives, and its loss at the close shows as ERR.
+    private func isHangup(_ events: UInt32) -> Bool {
+        if events & EpollEvents.error != 0 { return true }
+        guard events & EpollEvents.hangup != 0 else { return false }
+        guard placeholderShut else { return true }
+        var unread: Int32 = 0
+        return kernel.ioctl(placeholder, request: IoctlRequest.outputQueue, value: &unread) < 0 || unread == 0
+    }
+
+    /// The program's end is gone.
+    func hangUp() {
+        guard placeholder >= 0 else { return }
+        // The frontend may have kept a copy of our end, which would keep the watch alive.
+        kernel.epollDelete(epoll, placeholder)
+        kernel.close(placeholder)
+        placeholder = -1
+        guard phase == .connected, network >= 0 else { return finish(abort: false) }
+        do {
+            if try hasUnread() || lingerSeconds == 0 { return finish(abort: true) }
+            if outClosed { return finish(abort: false) }
+            let waiting = try outRing.waiting()
+            if waiting == 0, deferred.isEmpty { return finish(abort: false) }
+            phase = .draining
+            drainEnd = outRing.consumed &+ waiting
+            lastProgress = kernel.now()
+            wantsTurn = true
+        } catch {
+            violation = "indexes beyond the ring"
+            finish(abort: true)
+        }
+    }
+
+    /// Whether data came that the program never read: then TCP resets, and so does closing here.
+    private func hasUnread() throws(RingViolation) -> Bool {
+        if try inRing.unread() > 0 { return true }
+        var queued: Int32 = 0
+        return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+    }
+
+    /// A draining socket whose peer takes nothing is given up.
+    ///
+    /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
+    func drainDeadline(now: UInt64) -> UInt64? {
+        guard phase == .draining else { return nil }
+        let deadline = lastProgress &+ Self.drainLimit
+        if now < deadline { return deadline }
+        finish(abort: true)
+        return nil
+    }
+
+    /// Gives everything back: the real socket, then the ring and its words, and last the port.
+    func finish(abort: Bool) {
+        guard phase != .gone else { return }
+        closeNetwork(abort: abort)
+        if placeholder >= 0 {
+            kernel.epollDelete(epoll, placeholder)
+            kernel.close(placeholder)
+            placeholder = -1
+        }
+        releaseDataRing()
+        deferred = []
+        for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] {
+            SharedWord64(indexes + offset).store(0)
+        }
+        phase = .gone
+        status.free(nextGeneration: arena.nextGeneration(port))
+        arena.liveSockets -= 1
+    }
+
+    func closeNetwork(abort: Bool) {
+        guard network >= 0 else { return }
+        if abort {
+            setLinger(on: 1, seconds: 0)
+        } else if let lingerSeconds, lingerSeconds != 0 {
+            // close(2) would wait, although the descriptor does not block.
+            setLinger(on: 0, seconds: 0)
+        }
+        if isWatched { kernel.epollDelete(epoll, network) }
+        isWatched = false
+        kernel.close(network)
+        network = -1
+    }
+
+    private func setLinger(on: Int32, seconds: Int32) {
+        _ = withUnsafeBytes(of: (on, seconds)) {
+            kernel.setsockopt(network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
+        }
+    }
+}

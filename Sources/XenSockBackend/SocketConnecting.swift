@@ -1,0 +1,132 @@
+import XenSockRing
+import XenSockWire
+
+/// CONNECT and what follows it (docs/PROTOCOL.md, 2.2 and 2.3).
+extension BackendSocket {
+    /// connect(2). Does not wait.
+    ///
+    /// - Returns: 0 (connected), -EINPROGRESS (decided later: `networkEvent`), or another negative errno.
+    func connect(_ address: UnsafeRawBufferPointer) -> Int32 {
+        switch phase {
+        case .open, .failed: break
+        case .connecting: return 0 &- Errno.ealready
+        case .connected, .listening, .reset: return 0 &- Errno.eisconn
+        case .draining, .gone: return 0 &- Errno.ebadf
+        }
+        guard mapDataRing() else { return 0 &- Errno.einval }
+        if let resolver {
+            resolver.restart()
+            writable = true
+            return established()
+        }
+        var result = kernel.connect(network, address)
+        if result == 0 &- Errno.einprogress {
+            // On one host a connect is mostly decided when the call returns; asking here saves the program a wait.
+            guard kernel.poll(network, .output).isEmpty else {
+                result = 0 &- takeNetworkError()
+                if result == 0 { return established() }
+                return refuse(result)
+            }
+            phase = .connecting
+            status.setState(.connecting)
+            result = watchNetwork(Self.streamEvents)
+            guard result == 0 else { return refuse(result) }
+            return 0 &- Errno.einprogress
+        }
+        return result == 0 ? established() : refuse(result)
+    }
+
+    /// The connect failed before the answer: the answer says so, and the socket is as it was.
+    private func refuse(_ result: Int32) -> Int32 {
+        phase = .open
+        status.setState(.open)
+        // A frontend that made the placeholder not writable before it asked gets it back.
+        let blocked = OutConsumer.full | OutConsumer.fillerPending
+        if IndexWord(indexes + OutConsumer.offset).load().has(blocked) {
+            guarded { () throws(RingViolation) in settle(try outRing.decideConnect()) }
+        }
+        return result
+    }
+
+    /// The connection stands, before the answer.
+    private func established() -> Int32 {
+        let result = network < 0 ? 0 : watchNetwork(Self.streamEvents)
+        guard result == 0 else { return refuse(result) }
+        guarded { () throws(RingViolation) in try becomeConnected() }
+        return phase == .connected ? 0 : 0 &- Errno.eio
+    }
+
+    private func becomeConnected() throws(RingViolation) {
+        phase = .connected
+        writable = true
+        status.setState(.connected)
+        settle(try outRing.decideConnect())
+        // IDLE does not stand yet: the service owes `out` a look.
+        wantsTurn = true
+    }
+
+    /// An asynchronous connect may be decided.
+    func decideConnect(_ events: UInt32) throws(RingViolation) {
+        guard events & (EpollEvents.output | EpollEvents.error | EpollEvents.hangup) != 0 else { return }
+        let error = takeNetworkError()
+        if error == 0 {
+            // Data may have come with the same event, and its edge is spent.
+            readable = true
+            return try becomeConnected()
+        }
+        phase = .failed
+        status.setError(error)
+        status.setState(.failedConnect)
+        if try inRing.arm() { sendToken() }
+        settle(try outRing.decideConnect())
+    }
+
+    /// Takes over a connection that was accepted: connected from the start.
+    func adopt() -> Int32 {
+        guard mapDataRing() else { return 0 &- Errno.einval }
+        return established()
+    }
+}
+
+/// LISTEN and ACCEPT.
+extension BackendSocket {
+    func listen(backlog: Int32) -> Int32 {
+        switch phase {
+        case .open, .listening, .failed: break
+        case .draining, .gone: return 0 &- Errno.ebadf
+        case .connecting, .connected, .reset: return 0 &- Errno.einval
+        }
+        guard network >= 0 else { return 0 &- Errno.eopnotsupp }
+        let result = kernel.listen(network, backlog: backlog)
+        guard result == 0 else { return result }
+        let isNew = phase != .listening
+        if isNew { inRing = InRingBack(indexes: indexes, data: indexes, size: 0) }
+        phase = .listening
+        status.setState(.listening)
+        return isNew ? watchNetwork(EpollEvents.input) : 0
+    }
+
+    /// A connection may wait. Looking first keeps a token from standing for one that an ACCEPT has taken meanwhile.
+    func announceArrival() throws(RingViolation) {
+        guard kernel.poll(network, .input).contains(.input) else { return }
+        try publish(1)
+    }
+
+    /// accept4(2), not blocking, with the two facts that let the frontend clear its tokens.
+    ///
+    /// - Parameter address: room for 128 bytes.
+    /// - Returns: the real socket of the connection, or a negative errno. `arrivals` was read before the look that
+    ///   `empty` reports.
+    func accept(address: UnsafeMutableRawPointer, length: inout UInt32)
+        -> (result: Int32, empty: Bool, arrivals: UInt32)
+    {
+        guard phase == .listening else { return (0 &- Errno.einval, true, 0) }
+        let arrivals = inRing.arrivals
+        var result: Int32
+        repeat {
+            result = kernel.accept(network, address: address, length: &length)
+        } while result == 0 &- Errno.eintr
+        if result == 0 &- Errno.eagain { return (result, true, arrivals) }
+        return (result, !kernel.poll(network, .input).contains(.input), arrivals)
+    }
+}

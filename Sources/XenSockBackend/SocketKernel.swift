@@ -1,0 +1,85 @@
+import XenSockRing
+
+/// Up to four descriptors that came with, or go with, one session frame.
+struct FrameDescriptors {
+    var values: InlineArray<4, Int32> = InlineArray(repeating: -1)
+    var count = 0
+
+    init() {}
+
+    init(_ first: Int32, _ second: Int32) {
+        values[0] = first
+        values[1] = second
+        count = 2
+    }
+}
+
+/// What a poll on one descriptor shows now (POLLIN and so on).
+struct PollEvents: OptionSet {
+    var rawValue: Int16
+
+    static let input = PollEvents(rawValue: 0x001)
+    static let output = PollEvents(rawValue: 0x004)
+    static let error = PollEvents(rawValue: 0x008)
+    static let hangup = PollEvents(rawValue: 0x010)
+    static let readHangup = PollEvents(rawValue: 0x2000)
+}
+
+/// Event bits of epoll(7), as they are used here.
+enum EpollEvents {
+    static let input: UInt32 = 0x001
+    static let urgent: UInt32 = 0x002
+    static let output: UInt32 = 0x004
+    static let error: UInt32 = 0x008
+    static let hangup: UInt32 = 0x010
+    static let readHangup: UInt32 = 0x2000
+    static let edge: UInt32 = 1 << 31
+}
+
+/// Every system call that the sockets of the service make. Results are the kernel's own: negative errno values for
+/// errors, never the thread's errno. No call blocks and none is restarted: -EINTR comes through.
+///
+/// `LinuxKernel` makes the calls; tests script them.
+protocol SocketKernel {
+    // The real socket.
+    func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32
+    func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32
+    func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32
+    func listen(_ descriptor: Int32, backlog: Int32) -> Int32
+    /// - Parameter address: room for 128 bytes; `length` becomes the address's length.
+    func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
+    func receive(_ descriptor: Int32, into segments: Segments) -> Int
+    /// With MSG_NOSIGNAL.
+    func send(_ descriptor: Int32, from segments: Segments) -> Int
+    func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
+    func shutdown(_ descriptor: Int32, how: Int32) -> Int32
+    func close(_ descriptor: Int32)
+    func getsockopt(
+        _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
+    ) -> Int32
+    func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32
+    func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
+    func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
+    func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32
+    /// Does not wait.
+    func poll(_ descriptor: Int32, _ events: PollEvents) -> PollEvents
+
+    // The service's end of the placeholder.
+    /// Sends one byte.
+    func sendToken(_ placeholder: Int32) -> Int
+    /// Receives one filler of 256 bytes.
+    func receiveFiller(_ placeholder: Int32) -> Int
+
+    // Readiness and memory.
+    func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32
+    func epollModify(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32
+    func epollDelete(_ epoll: Int32, _ descriptor: Int32)
+    /// Reserves `size` bytes of addresses; nil if there is no room.
+    func reserve(_ size: Int) -> UnsafeMutableRawPointer?
+    /// Maps `size` bytes of a file, shared, over a part of a reservation (`at`), or anywhere if that is nil.
+    func map(_ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?)
+        -> UnsafeMutableRawPointer?
+    func unmap(_ address: UnsafeMutableRawPointer, size: Int)
+    /// CLOCK_MONOTONIC in nanoseconds.
+    func now() -> UInt64
+}

@@ -1,0 +1,94 @@
+import XenSockRing
+import XenSockWire
+
+/// From the network to the program: `in`, tokens, end of file (docs/PROTOCOL.md, 2.2).
+extension BackendSocket {
+    func receiveTurn() throws(RingViolation) {
+        guard readable, !endOfFile else { return }
+        let space = try inRing.free(limit: Self.budget)
+        if space.count == 0 {
+            // The frontend rings when half of the ring is free; if it consumed just now, it will not.
+            if try !inRing.stall() { wantsTurn = true }
+            return
+        }
+        let count = kernel.receive(network, into: space)
+        if count > 0 {
+            try publish(UInt32(truncatingIfNeeded: count))
+            if count < space.count, trustsShortReads {
+                readable = false
+            } else {
+                wantsTurn = true
+            }
+        } else if count == 0 {
+            try finishReading()
+        } else {
+            switch Int32(truncatingIfNeeded: 0 &- count) {
+            case Errno.eagain: readable = false
+            case Errno.eintr: wantsTurn = true
+            case let error: try breakConnection(error)
+            }
+        }
+    }
+
+    func publish(_ count: UInt32) throws(RingViolation) {
+        if try inRing.publish(count, edge: status.isEdgeTriggered) { sendToken() }
+    }
+
+    /// The peer has finished. After a failed send this is the end of the socket.
+    func finishReading() throws(RingViolation) {
+        endOfFile = true
+        if isBroken { return try showReset() }
+        if try inRing.publishEndOfFile() { sendToken() }
+        shutPlaceholder(ShutdownHow.write)
+    }
+
+    /// The connection is dead; all data that came before the error has been read.
+    func breakConnection(_ error: Int32) throws(RingViolation) {
+        status.setError(error)
+        if !outClosed {
+            outClosed = true
+            deferred = []
+            settle(try outRing.breakDown())
+        }
+        endOfFile = true
+        try showReset()
+    }
+
+    /// Shows a reset: EOF behind the data, one token that stays, and both directions of the placeholder shut.
+    private func showReset() throws(RingViolation) {
+        phase = .reset
+        status.setState(.reset)
+        if try inRing.publishEndOfFile() { sendToken() }
+        shutPlaceholder(ShutdownHow.both)
+    }
+
+    func sendToken() {
+        let result = kernel.sendToken(placeholder)
+        if result == Int(0 &- Errno.eagain) || result == Int(0 &- Errno.eintr) {
+            // An end that takes no bytes was made so by the frontend: the default holds more than the 255 there can be.
+            if violation == nil { violation = "the placeholder takes no token" }
+        }
+    }
+
+    /// Shuts down the service's end. Its HUP then says nothing about the program's end any more.
+    func shutPlaceholder(_ how: Int32) {
+        guard placeholder >= 0 else { return }
+        if how != ShutdownHow.read { placeholderShut = true }
+        _ = kernel.shutdown(placeholder, how: how)
+    }
+
+    /// A reader that died may have taken the token of data that is still there; its successor rings for a new one
+    /// (docs/PROTOCOL.md, 3.3). All of the service's part in that recovery that is not lock breaking is here.
+    func restoreToken() throws(RingViolation) {
+        switch phase {
+        case .connected:
+            guard !endOfFile, try inRing.unread() > 0, !inRing.isArmed else { return }
+            if try inRing.arm() { sendToken() }
+        case .listening:
+            guard !inRing.isArmed, kernel.poll(network, .input).contains(.input) else { return }
+            if try inRing.arm() { sendToken() }
+        default:
+            break
+        }
+    }
+}

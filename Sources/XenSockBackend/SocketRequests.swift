@@ -1,0 +1,90 @@
+import XenSockRing
+import XenSockWire
+
+/// Requests that act on the real socket itself. All return 0 or a negative errno, as the kernel does.
+extension BackendSocket {
+    func bind(_ address: UnsafeRawBufferPointer) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.eopnotsupp }
+        return kernel.bind(network, address)
+    }
+
+    /// shutdown(2). The write side ends behind byte `position` of `out`.
+    func shutdown(how: UInt32, at position: UInt32) -> Int32 {
+        guard how <= UInt32(ShutdownHow.both) else { return 0 &- Errno.einval }
+        if phase == .listening, network >= 0 {
+            let result = kernel.shutdown(network, how: Int32(how))
+            // A program asleep in accept must wake to learn that there is nothing to accept from any more.
+            guarded { () throws(RingViolation) in try publish(1) }
+            return result
+        }
+        guard phase == .connected else { return 0 &- Errno.enotconn }
+        if how != UInt32(ShutdownHow.write), network >= 0 {
+            let result = kernel.shutdown(network, how: ShutdownHow.read)
+            guard result == 0 else { return result }
+            readable = true
+            trustsShortReads = false
+            wantsTurn = true
+        }
+        guard how != UInt32(ShutdownHow.read) else { return 0 }
+        let result = network < 0 ? 0 : perform(.shutdownWrite, at: position)
+        guard result == 0, phase == .connected else { return result }
+        // A write side that is shut polls writable, and hung up once the peer has finished too.
+        guarded { () throws(RingViolation) in settle(try outRing.breakDown()) }
+        shutPlaceholder(ShutdownHow.read)
+        return 0
+    }
+
+    func sendOutOfBand(_ byte: UInt8, at position: UInt32) -> Int32 {
+        guard network >= 0, phase == .connected else { return 0 &- Errno.enotconn }
+        guard !outClosed else { return 0 &- Errno.epipe }
+        return perform(.urgent(byte), at: position)
+    }
+
+    func ioctl(request: UInt32, value: inout Int32) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.enotty }
+        switch request {
+        case IoctlRequest.inputQueue, IoctlRequest.outputQueue, IoctlRequest.outputQueueUnsent, IoctlRequest.atMark:
+            return kernel.ioctl(network, request: request, value: &value)
+        default:
+            return 0 &- Errno.enotty
+        }
+    }
+
+    /// - Parameters:
+    ///   - value: private memory with room for `length` bytes, at most 512.
+    ///   - length: the room; then the value's length.
+    func getsockopt(level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.enoprotoopt }
+        let refusal = OptionRules.refusal(level: level, name: name)
+        guard refusal == 0 else { return 0 &- refusal }
+        return kernel.getsockopt(network, level: level, name: name, value: value, length: &length)
+    }
+
+    /// - Parameters:
+    ///   - value: private memory, at most 512 bytes.
+    ///   - position: the index of `out` at which options that act on the stream take effect.
+    func setsockopt(level: Int32, name: Int32, value: UnsafeRawBufferPointer, at position: UInt32) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.enoprotoopt }
+        let refusal = OptionRules.refusal(level: level, name: name)
+        guard refusal == 0 else { return 0 &- refusal }
+        guard let size = OptionRules.orderedSize(level: level, name: name) else {
+            return kernel.setsockopt(network, level: level, name: name, value: value)
+        }
+        guard value.count >= size else { return 0 &- Errno.einval }
+        if level == OptionNumber.ipprotoTCP, domain == SocketDomain.unix { return 0 &- Errno.eopnotsupp }
+        var word: UInt64 = 0
+        withUnsafeMutableBytes(of: &word) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: value[0..<size])) }
+        return perform(.option(level: level, name: name, value: word, length: size), at: position)
+    }
+
+    /// - Parameter address: room for 128 bytes.
+    func getsockname(_ address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.eopnotsupp }
+        return kernel.getsockname(network, address: address, length: &length)
+    }
+
+    func getpeername(_ address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        guard network >= 0 else { return 0 &- Errno.enotconn }
+        return kernel.getpeername(network, address: address, length: &length)
+    }
+}

@@ -1,0 +1,196 @@
+import CXenSockSystem
+import XenSockRing
+
+/// The kernel. The only place of the service's data path that makes system calls.
+struct LinuxKernel: SocketKernel {
+    @inline(__always)
+    private func call(_ number: Int32, _ a: Int, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0, _ f: Int = 0)
+        -> Int
+    {
+        xs_syscall(Int(number), a, b, c, d, e, f)
+    }
+
+    @inline(__always)
+    private func address(_ pointer: UnsafeRawPointer?) -> Int { Int(bitPattern: pointer) }
+
+    func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 {
+        let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        return Int32(truncatingIfNeeded: call(SYS_socket, Int(domain), Int(type | flags), Int(protocolNumber)))
+    }
+
+    func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
+        Int32(truncatingIfNeeded: call(SYS_connect, Int(descriptor), self.address(address.baseAddress), address.count))
+    }
+
+    func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
+        Int32(truncatingIfNeeded: call(SYS_bind, Int(descriptor), self.address(address.baseAddress), address.count))
+    }
+
+    func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
+        Int32(truncatingIfNeeded: call(SYS_listen, Int(descriptor), Int(backlog)))
+    }
+
+    func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        let flags = Int(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let pointer = self.address(address)
+        return withUnsafeMutablePointer(to: &length) {
+            Int32(truncatingIfNeeded: call(SYS_accept4, Int(descriptor), pointer, Int(bitPattern: $0), flags))
+        }
+    }
+
+    @inline(__always)
+    func receive(_ descriptor: Int32, into segments: Segments) -> Int {
+        if segments.second.isEmpty {
+            return call(SYS_read, Int(descriptor), address(segments.first.baseAddress), segments.first.count)
+        }
+        var vectors = Self.vectors(segments)
+        return withUnsafeBytes(of: &vectors) { call(SYS_readv, Int(descriptor), address($0.baseAddress), 2) }
+    }
+
+    @inline(__always)
+    func send(_ descriptor: Int32, from segments: Segments) -> Int {
+        let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
+        if segments.second.isEmpty {
+            let first = segments.first
+            return call(SYS_sendto, Int(descriptor), address(first.baseAddress), first.count, flags)
+        }
+        var vectors = Self.vectors(segments)
+        return withUnsafeMutableBytes(of: &vectors) { bytes in
+            var message = msghdr()
+            message.msg_iov = bytes.baseAddress?.assumingMemoryBound(to: iovec.self)
+            message.msg_iovlen = 2
+            return withUnsafeBytes(of: &message) {
+                call(SYS_sendmsg, Int(descriptor), address($0.baseAddress), flags)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func vectors(_ segments: Segments) -> (iovec, iovec) {
+        (
+            iovec(iov_base: segments.first.baseAddress, iov_len: segments.first.count),
+            iovec(iov_base: segments.second.baseAddress, iov_len: segments.second.count)
+        )
+    }
+
+    func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
+        let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_OOB)
+        return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(descriptor), address($0.baseAddress), 1, flags) }
+    }
+
+    func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
+        Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))
+    }
+
+    func close(_ descriptor: Int32) { _ = call(SYS_close, Int(descriptor)) }
+
+    func getsockopt(
+        _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
+    ) -> Int32 {
+        let pointer = address(value)
+        return withUnsafeMutablePointer(to: &length) {
+            Int32(
+                truncatingIfNeeded: call(
+                    SYS_getsockopt, Int(descriptor), Int(level), Int(name), pointer, Int(bitPattern: $0)))
+        }
+    }
+
+    func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
+        Int32(
+            truncatingIfNeeded: call(
+                SYS_setsockopt, Int(descriptor), Int(level), Int(name), address(value.baseAddress), value.count))
+    }
+
+    func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        name(SYS_getsockname, descriptor, address, &length)
+    }
+
+    func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        name(SYS_getpeername, descriptor, address, &length)
+    }
+
+    private func name(_ number: Int32, _ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ length: inout UInt32)
+        -> Int32
+    {
+        let pointer = address(buffer)
+        return withUnsafeMutablePointer(to: &length) {
+            Int32(truncatingIfNeeded: call(number, Int(descriptor), pointer, Int(bitPattern: $0)))
+        }
+    }
+
+    func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32 {
+        withUnsafeMutablePointer(to: &value) {
+            Int32(truncatingIfNeeded: call(SYS_ioctl, Int(descriptor), Int(request), Int(bitPattern: $0)))
+        }
+    }
+
+    func poll(_ descriptor: Int32, _ events: PollEvents) -> PollEvents {
+        var entry = pollfd(fd: descriptor, events: events.rawValue, revents: 0)
+        var timeout = timespec(tv_sec: 0, tv_nsec: 0)
+        let count = withUnsafeMutablePointer(to: &entry) { entry in
+            withUnsafeMutablePointer(to: &timeout) {
+                call(SYS_ppoll, Int(bitPattern: entry), 1, Int(bitPattern: $0), 0, 8)
+            }
+        }
+        return count > 0 ? PollEvents(rawValue: entry.revents) : []
+    }
+
+    func sendToken(_ placeholder: Int32) -> Int {
+        let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
+        let byte: UInt8 = 1
+        return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(placeholder), address($0.baseAddress), 1, flags) }
+    }
+
+    func receiveFiller(_ placeholder: Int32) -> Int {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+            let flags = Int(MSG_DONTWAIT)
+            return call(SYS_recvfrom, Int(placeholder), address(buffer.baseAddress), 256, flags)
+        }
+    }
+
+    func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
+        control(epoll, EPOLL_CTL_ADD, descriptor, events, data)
+    }
+
+    func epollModify(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
+        control(epoll, EPOLL_CTL_MOD, descriptor, events, data)
+    }
+
+    func epollDelete(_ epoll: Int32, _ descriptor: Int32) { _ = control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0) }
+
+    private func control(_ epoll: Int32, _ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ data: UInt64)
+        -> Int32
+    {
+        var event = epoll_event(events: events, data: epoll_data(u64: data))
+        return withUnsafeMutablePointer(to: &event) {
+            Int32(
+                truncatingIfNeeded: call(
+                    SYS_epoll_ctl, Int(epoll), Int(operation), Int(descriptor), Int(bitPattern: $0)))
+        }
+    }
+
+    func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        return pointer(call(SYS_mmap, 0, size, Int(PROT_NONE), Int(flags), -1, 0))
+    }
+
+    func map(_ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?)
+        -> UnsafeMutableRawPointer?
+    {
+        let flags = MAP_SHARED | MAP_NORESERVE | (address == nil ? 0 : MAP_FIXED)
+        let protection = Int(PROT_READ | PROT_WRITE)
+        return pointer(call(SYS_mmap, self.address(address), size, protection, Int(flags), Int(descriptor), offset))
+    }
+
+    private func pointer(_ result: Int) -> UnsafeMutableRawPointer? {
+        result < 0 && result >= -4095 ? nil : UnsafeMutableRawPointer(bitPattern: result)
+    }
+
+    func unmap(_ address: UnsafeMutableRawPointer, size: Int) { _ = call(SYS_munmap, self.address(address), size) }
+
+    func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+    }
+}
