@@ -78,6 +78,7 @@ if embedded {
         .testTarget(name: "XenSockWireTests", dependencies: ["CXenSockWireCheck", "XenSockRing", "XenSockWire"]),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
+        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
         .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
     ]

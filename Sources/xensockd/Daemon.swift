@@ -1,0 +1,131 @@
+import Glibc
+import Logging
+import XenSockBackend
+
+/// The service as a process: it starts, is told by signals and by its lifeline what to do, and ends.
+final class Daemon {
+    private let options: Options
+    private let log: Logger
+    private let judge: PolicyJudge
+
+    /// - Throws: ``DaemonError`` if the policy is not good.
+    init(_ options: Options) throws(DaemonError) {
+        self.options = options
+        var log = Logger(label: "xensockd", factory: { _ in StandardErrorLog() })
+        log.logLevel = options.logLevel ?? (environment("XENSOCK_DEBUG") == "1" ? .debug : .info)
+        self.log = log
+        let policy: Policy
+        do {
+            policy = try options.policy.map { try PolicyFile.read($0) } ?? Policy()
+        } catch {
+            throw DaemonError("\(error)")
+        }
+        judge = PolicyJudge(policy: policy, log: log)
+        judge.maximumSockets = options.maxSockets
+    }
+
+    /// Serves until a signal or the end of the programs.
+    ///
+    /// - Throws: ``DaemonError`` if the service cannot start.
+    func run(ready: ReadyDescriptor) throws(DaemonError) {
+        let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
+        var lifeline: Lifeline?
+        if let descriptor = options.lifelineFd { lifeline = try Lifeline(descriptor) }
+        log.debug("descriptors: \(Process.raiseDescriptorLimit())")
+        let inherited = try ServiceManager.takeListener()
+        if inherited != nil, let path = options.socket {
+            throw DaemonError("--socket \(path): the service manager has made the socket already; leave one of them")
+        }
+        var made: SessionSocket?
+        if inherited == nil {
+            if let path = options.socket {
+                made = try SessionSocket(path: path)
+            } else {
+                made = try SessionSocket(path: SessionSocket.defaultPath())
+            }
+        }
+        defer { made?.remove(withDirectory: options.isPrivate) }
+        guard let descriptor = inherited ?? made?.descriptor, let resolver = ResolverPool() else {
+            throw DaemonError("cannot make an eventfd: \(SystemError())")
+        }
+        let service: Service
+        do {
+            service = try Service(
+                configuration: configuration(descriptor), policy: judge, resolver: resolver, log: log)
+            judge.openSockets = { [unowned service] in service.openSockets(of: $0) }
+            try service.watch(signals.descriptor) { [unowned service] in self.take(signals, service) }
+            if let lifeline { try watch(lifeline, service) }
+        } catch {
+            throw DaemonError("cannot start: \(error)")
+        }
+        log.info("xensockd \(Xensockd.version) listens at \(made?.path ?? "the service manager's socket")")
+        ready.reportListening()
+        ServiceManager.notify("READY=1\nSTATUS=\(status)")
+        service.run()
+        ServiceManager.notify("STOPPING=1")
+    }
+
+    private var status: String {
+        let policy = judge.policy
+        return options.policy.map { "Policy \($0): default \(policy.defaultAction), rules: \(policy.rules.count)" }
+            ?? "No policy file"
+    }
+
+    private func configuration(_ descriptor: Int32) -> ServiceConfiguration {
+        var configuration = ServiceConfiguration(listening: .descriptor(descriptor))
+        switch judge.policy.admission {
+        case .users(let users): configuration.allowedUsers = users
+        case .everyone: configuration.allowsAnyUser = true
+        }
+        if let count = judge.policy.limits.sessionsPerUser { configuration.maximumSessionsPerUser = count }
+        if let count = options.maxSessions { configuration.maximumSessions = count }
+        return configuration
+    }
+
+    private func take(_ signals: SignalDescriptor, _ service: Service) {
+        while let signal = signals.next() {
+            if signal == SIGHUP {
+                reload()
+            } else {
+                log.info("stopping: \(signal == SIGTERM ? "SIGTERM" : "SIGINT")")
+                service.stop()
+            }
+        }
+    }
+
+    private func reload() {
+        guard let file = options.policy else {
+            log.notice("SIGHUP: there is no policy file to read again; start with --policy")
+            return
+        }
+        ServiceManager.notifyReloading()
+        do {
+            let policy = try PolicyFile.read(file)
+            if policy.admission != judge.policy.admission
+                || policy.limits.sessionsPerUser != judge.policy.limits.sessionsPerUser
+            {
+                log.warning("\(file): allow_users and sessions_per_user change with the next start only")
+            }
+            judge.policy = policy
+            log.notice("\(file): read again, rules: \(policy.rules.count)")
+        } catch {
+            log.error("\(error); the old policy stays")
+        }
+        ServiceManager.notify("READY=1\nSTATUS=\(status)")
+    }
+
+    private func watch(_ lifeline: Lifeline, _ service: Service) throws {
+        let timer = try IdleTimer()
+        try service.watch(lifeline.descriptor) { [unowned service] in
+            guard lifeline.hasEnded() else { return }
+            service.unwatch(lifeline.descriptor)
+            timer.start()
+        }
+        try service.watch(timer.descriptor) { [unowned service] in
+            timer.acknowledge()
+            guard service.isIdle else { return }
+            self.log.info("stopping: the programs are gone")
+            service.stop()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import CXenSockSystem
+import Glibc
+
+/// The reading end of a pipe whose writing end every program of a private service holds.
+struct Lifeline {
+    let descriptor: Int32
+
+    /// - Throws: ``DaemonError`` if it is no open descriptor that can be watched.
+    init(_ descriptor: Int32) throws(DaemonError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, [S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) else {
+            throw DaemonError("--lifeline-fd \(descriptor): is no open pipe")
+        }
+        self.descriptor = descriptor
+        Process.isolate(descriptor)
+    }
+
+    /// Reads and forgets what was written; whether the end of file was reached.
+    func hasEnded() -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 512)
+        while true {
+            let count = read(descriptor, &bytes, bytes.count)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return count == 0 || errno != EAGAIN }
+        }
+    }
+}
+
+/// A timer that asks, from the end of the programs on, whether their last session and socket are gone. Their sockets
+/// may outlive them for as long as the network takes what they sent.
+struct IdleTimer {
+    let descriptor: Int32
+
+    private static let period = 100_000_000
+
+    init() throws(DaemonError) {
+        let flags = Int(O_CLOEXEC | O_NONBLOCK)
+        let result = xs_syscall(Int(SYS_timerfd_create), Int(CLOCK_MONOTONIC), flags, 0, 0, 0, 0)
+        guard result >= 0 else { throw DaemonError("cannot make a timer: \(SystemError(Int32(-result)))") }
+        descriptor = Int32(result)
+    }
+
+    /// Begins; the first time is at once.
+    func start() {
+        // struct itimerspec: the period, then the first time, each in seconds and nanoseconds.
+        let times = [0, Self.period, 0, 1]
+        _ = times.withUnsafeBytes {
+            xs_syscall(Int(SYS_timerfd_settime), Int(descriptor), 0, Int(bitPattern: $0.baseAddress), 0, 0, 0)
+        }
+    }
+
+    func acknowledge() {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, 8)
+    }
+}
+
+/// What the service sets up for itself as a process.
+enum Process {
+    /// One connection takes two descriptors, so the usual soft limit of 1024 would be met soon.
+    ///
+    /// - Returns: how many descriptors it may have.
+    static func raiseDescriptorLimit() -> rlim_t {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit.rlim_cur
+    }
+
+    /// Opens what is closed of the standard descriptors: a socket must not become the standard error.
+    static func openStandardDescriptors() {
+        while true {
+            let descriptor = open("/dev/null", O_RDWR)
+            if descriptor > 2 { close(descriptor) }
+            if descriptor < 0 || descriptor > 2 { return }
+        }
+    }
+
+    /// Makes a descriptor that was inherited non-blocking, and keeps it from children.
+    static func isolate(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+    }
+}
