@@ -38,6 +38,7 @@ public final class Service {
     var readySessions: [Session] = []
     var awakeArenas: [Arena] = []
     var draining: [Socket] = []
+    var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
     var listenerSource: UInt32 = 0
     /// Accepting failed for want of descriptors: when to try again.
@@ -80,6 +81,7 @@ public final class Service {
             socket.finish(abort: true)
             settle(socket)
         }
+        destroyDeadArenas()
         kernel.close(listener)
         if case .path(let path, _) = configuration.listening { kernel.unlink(path: path) }
         kernel.close(wakeup)
@@ -139,6 +141,7 @@ public final class Service {
         takeDoorbells()
         work()
         checkDeadlines()
+        destroyDeadArenas()
     }
 
     private func dispatch(_ data: UInt64, _ events: UInt32) {
@@ -189,7 +192,7 @@ public final class Service {
                 arena.quietTurns += 1
             }
             // Nobody rings there for now: the next one may pay a system call, so that turns do not pay for it.
-            if arena.isDestroyed || (arena.quietTurns > 32 && arena.back.sleep()) {
+            if arena.quietTurns > 32, arena.back.sleep() {
                 arena.isAwake = false
                 awakeArenas.swapAt(index, awakeArenas.count - 1)
                 awakeArenas.removeLast()

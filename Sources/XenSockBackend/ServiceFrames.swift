@@ -26,7 +26,8 @@ extension Service {
     }
 
     /// - Returns: how many of the descriptors, from the first on, were taken over.
-    private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: FrameDescriptors, from session: Session) -> Int {
+    private func handle(_ bytes: UnsafeRawBufferPointer, _ descriptors: FrameDescriptors, from session: Session) -> Int
+    {
         let argument = bytes.load(fromByteOffset: SessionFrame.argument, as: UInt32.self)
         let kind = SessionFrame.Kind(rawValue: bytes.load(fromByteOffset: SessionFrame.type, as: UInt32.self))
         if kind != .hello, session.arena == nil {
@@ -112,7 +113,9 @@ extension Service {
     private func connectRing(_ session: Session, _ nodes: StoreNodes) -> String? {
         guard let arena = session.arena else { return "no arena" }
         guard nodes.number(Node.version) == 1 else { return "version is not 1" }
-        guard nodes.number(Node.xensock2) == 1 else { return "xensock2 is not 1: local sessions speak no other dialect" }
+        guard nodes.number(Node.xensock2) == 1 else {
+            return "xensock2 is not 1: local sessions speak no other dialect"
+        }
         guard nodes.number(Node.port) == XenSockWire.Arena.commandRingPort else { return "port is not 0" }
         guard let reference = nodes.number(Node.ringReference), let page = arena.page(reference) else {
             return "ring-ref is no page of the arena"

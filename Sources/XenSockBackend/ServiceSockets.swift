@@ -48,12 +48,20 @@ extension Service {
         collect(socket.arena)
     }
 
-    /// Gives an arena back that nobody needs.
+    /// Gives an arena back that nobody needs. Its memory goes at the end of the turn, which may still be looking at it.
     func collect(_ arena: Arena) {
-        guard arena.isOrphan, arena.liveSockets == 0, !arena.isDestroyed else { return }
+        guard arena.isOrphan, arena.liveSockets == 0, !arena.isUnwatched else { return }
+        arena.isUnwatched = true
         kernel.epollDelete(epoll, arena.doorbell)
         sources.remove(arena.source)
-        arena.destroy()
+        deadArenas.append(arena)
+    }
+
+    func destroyDeadArenas() {
+        guard !deadArenas.isEmpty else { return }
+        awakeArenas.removeAll { $0.isUnwatched }
+        for arena in deadArenas { arena.destroy() }
+        deadArenas = []
     }
 
     /// Makes the socket of a port whose pair has come.

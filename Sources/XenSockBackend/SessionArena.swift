@@ -43,6 +43,8 @@ final class SessionArena<Kernel: SocketKernel> {
     /// The session is over: nothing but the sockets keeps the arena.
     var isOrphan = false
     var isDestroyed = false
+    /// Out of the reactor's tables, about to be destroyed.
+    var isUnwatched = false
 
     // The reactor's: whether the arena is in the list of awake ones, and for how many turns nothing rang in it.
     var isAwake = false
