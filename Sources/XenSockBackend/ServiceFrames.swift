@@ -1,4 +1,5 @@
 import CXenSockSystem
+import Glibc
 import Logging
 import XenSockRing
 import XenSockWire

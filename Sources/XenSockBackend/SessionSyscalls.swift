@@ -1,4 +1,5 @@
 import CXenSockSystem
+import Glibc
 import XenSockWire
 
 /// The calls that sessions, arenas and the reactor make, beside those of the sockets (`SocketKernel`). Results are the

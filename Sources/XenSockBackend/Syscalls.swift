@@ -1,4 +1,5 @@
 import CXenSockSystem
+import Glibc
 import XenSockRing
 
 /// The kernel. The only place of the service's data path that makes system calls.

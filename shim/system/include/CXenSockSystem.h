@@ -32,6 +32,12 @@
 
 /* What the headers define only under _GNU_SOURCE. */
 enum { XS_POLLRDHUP = 0x2000 };
+#ifndef F_ADD_SEALS
+#define F_ADD_SEALS 1033
+#define F_SEAL_SEAL 0x0001
+#define F_SEAL_SHRINK 0x0002
+#define F_SEAL_GROW 0x0004
+#endif
 
 /* A system call with up to six arguments. Returns the kernel's value: -4095..-1 are negative errno values. */
 static inline long xs_syscall(long number, long a, long b, long c, long d, long e, long f) {
