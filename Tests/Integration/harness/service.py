@@ -14,7 +14,8 @@ class Service:
     def __init__(self, case, path):
         self.path = path
         self.program = case.start([environment.SERVICE, "--socket", path])
-        if not eventually(self._answers, 10):
+        eventually(lambda: self._answers() or self.program.process.poll() is not None, 10)
+        if not self._answers():
             raise AssertionError(f"the service does not accept at {path} within 10 s: {self.program}")
 
     def _answers(self) -> bool:
