@@ -61,7 +61,7 @@ class Streams(Case):
         (self.directory / "in").write_bytes(content)
         with open(self.directory / "in", "rb") as file:
             program = self.call(["sh", "-c", "cat; echo to stderr >&2"], under=True, stdin=file)
-        self.assertEqual(program._out.read_bytes(), content)
+        self.assertEqual(program.out_bytes, content)
         self.assertEqual(program.err, "to stderr\n")
 
     def test_arguments_environment_and_directory_pass_unchanged(self):

@@ -46,7 +46,11 @@ class Program:
 
     @property
     def out(self) -> str:
-        return self._out.read_text(errors="replace")
+        return self.out_bytes.decode(errors="replace")
+
+    @property
+    def out_bytes(self) -> bytes:
+        return self._out.read_bytes()
 
     @property
     def err(self) -> str:
