@@ -29,8 +29,13 @@ class NoService(Case):
         return results[1][0]
 
     def test_bash_works_with_files_and_pipes(self):
-        script = "seq 1000 > a; sort -rn a | head -3 | tee b; cat <(wc -l < a) b; echo x >> b; rm a; exec 9<b; cat <&9; ls"
-        self.assertEqual(self.both(["bash", "-c", script]), "1000\n999\n998\n1000\n1000\n999\n998\n1000\n999\n998\nx\nb\n")
+        script = (
+            "seq 1000 > a; sort -rn a | head -3 | tee b; cat <(wc -l < a) b;"
+            "echo x >> b; rm a; exec 9<b; cat <&9; ls"
+        )
+        self.assertEqual(
+            self.both(["bash", "-c", script]), "1000\n999\n998\n1000\n1000\n999\n998\n1000\n999\n998\nx\nb\n"
+        )
 
     def test_git_works(self):
         script = (
@@ -40,7 +45,8 @@ class NoService(Case):
         self.assertIn("git version", self.both(["bash", "-c", script]))
 
     def test_gcc_compiles(self):
-        script = "echo 'int puts(const char *); int main(void) { return puts(\"compiled\") < 0; }' > a.c && gcc a.c && ./a.out"
+        source = '#include <stdio.h>\nint main(void) { return puts("compiled") < 0; }'
+        script = f"echo '{source}' > a.c && gcc a.c && ./a.out"
         self.assertEqual(self.both(["bash", "-c", script]), "compiled\n")
 
     def test_node_works(self):

@@ -13,9 +13,11 @@ static void modes(const char *what, int fd) {
 int main(void) {
     int server = listener(), port = port_of(server), clients[5];
     char buffer[16] = "";
-    must("SO_RCVTIMEO", setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0, 100000}, sizeof(struct timeval)));
+    struct timeval limit = {0, 100000};
+    must("SO_RCVTIMEO", setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
     say("accept in time-out", accept(server, NULL, NULL));
-    must("SO_RCVTIMEO", setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0, 0}, sizeof(struct timeval)));
+    limit = (struct timeval){0, 0};
+    must("SO_RCVTIMEO", setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
     must("F_SETFL", fcntl(server, F_SETFL, O_NONBLOCK));
     say("accept of nothing", accept(server, NULL, NULL));
 

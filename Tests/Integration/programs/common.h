@@ -109,9 +109,9 @@ UNUSED static void await(int fd, int wanted) {
 }
 
 UNUSED static void say_events(const char *what, int set) {
-    print("%s:%s%s%s%s%s%s%s\n", what, set & POLLIN ? " IN" : "", set & POLLOUT ? " OUT" : "", set & POLLPRI ? " PRI" : "",
-          set & POLLRDHUP ? " RDHUP" : "", set & POLLERR ? " ERR" : "", set & POLLHUP ? " HUP" : "",
-          set & POLLNVAL ? " NVAL" : "");
+    print("%s:%s%s%s%s%s%s%s\n", what, set & POLLIN ? " IN" : "", set & POLLOUT ? " OUT" : "",
+          set & POLLPRI ? " PRI" : "", set & POLLRDHUP ? " RDHUP" : "", set & POLLERR ? " ERR" : "",
+          set & POLLHUP ? " HUP" : "", set & POLLNVAL ? " NVAL" : "");
 }
 
 UNUSED static void pause_for(int milliseconds) {

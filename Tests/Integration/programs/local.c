@@ -8,7 +8,8 @@
 static void pass(int through, int fd) {
     char byte = 'f', control[CMSG_SPACE(sizeof fd)] = "";
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1,
+                             .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(header), &fd, sizeof fd);
@@ -19,7 +20,8 @@ static int passed(int through) {
     char byte, control[CMSG_SPACE(sizeof(int))];
     int fd = -1;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1,
+                             .msg_control = control, .msg_controllen = sizeof control};
     say("recvmsg", recvmsg(through, &message, 0));
     if (CMSG_FIRSTHDR(&message)) memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
     return fd;
@@ -36,7 +38,8 @@ int main(void) {
     say("read", read(ends[0], buffer, sizeof buffer));
     print("%s\n", buffer);
     struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "local.sock"};
-    int server = must("socket", socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)), client = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    int server = must("socket", socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    int client = must("socket", socket(AF_UNIX, SOCK_SEQPACKET, 0));
     say("bind", bind(server, (struct sockaddr *)&name, sizeof name));
     say("listen", listen(server, 4));
     say("connect", connect(client, (struct sockaddr *)&name, sizeof name));

@@ -38,12 +38,16 @@ static void exchange(int server, address *to, socklen_t to_length) {
     socklen_t length = sizeof name;
     int accepted = accept4(server, &name.any, &length, SOCK_CLOEXEC);
     show("accept", accepted < 0 ? -1 : 0, &name, length);
-    local("client's own", fd), remote("client's peer", fd), local("server's own", accepted), remote("server's peer", accepted);
+    local("client's own", fd);
+    remote("client's peer", fd);
+    local("server's own", accepted);
+    remote("server's peer", accepted);
     char cut[4];
     length = sizeof cut;
     say("getpeername of 4 bytes", getpeername(fd, (struct sockaddr *)cut, &length));
     print("  %d bytes\n", length);
-    close(fd), close(accepted);
+    close(fd);
+    close(accepted);
 }
 
 int main(void) {
@@ -53,7 +57,8 @@ int main(void) {
         if (version == 6) name = (address){.v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback}};
         socklen_t length = version == 6 ? sizeof name.v6 : sizeof name.v4;
         int server = must("socket", socket(name.any.sa_family, SOCK_STREAM, 0));
-        local("unbound", server), remote("unconnected", server);
+        local("unbound", server);
+        remote("unconnected", server);
         must("bind", bind(server, &name.any, length));
         must("getsockname", getsockname(server, &name.any, &length));
         known_port = ntohs(version == 6 ? name.v6.sin6_port : name.v4.sin_port);
@@ -72,7 +77,7 @@ int main(void) {
     must("getsockname", getsockname(server, &any.any, &length));
     known_port = ntohs(any.v6.sin6_port);
     local("bound", server);
-    address to = {.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = any.v6.sin6_port}};
+    address to = {.v4 = loopback(known_port)};
     exchange(server, &to, sizeof to.v4);
     return done();
 }

@@ -32,7 +32,8 @@ int main(void) {
     resolve("nothing", NULL, NULL, 0, AF_INET);
     struct sockaddr_in name = loopback(80);
     char host[NI_MAXHOST] = "", service[NI_MAXSERV] = "";
-    say("getnameinfo", getnameinfo((struct sockaddr *)&name, sizeof name, host, sizeof host, service, sizeof service, 0));
+    say("getnameinfo",
+        getnameinfo((struct sockaddr *)&name, sizeof name, host, sizeof host, service, sizeof service, 0));
     print("%s %s\n", host, service);
     struct hostent *entry = gethostbyname("localhost");
     print("gethostbyname: %s\n", entry ? inet_ntoa(*(struct in_addr *)entry->h_addr_list[0]) : "none");

@@ -29,9 +29,12 @@ static void shut(void *(*waiter)(void *), int fd, int how) {
     pause_for(200);
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    say("shutdown", shutdown(fd, how));
+    // Said after the other thread's result, since either may be first.
+    int result = shutdown(fd, how), error = errno;
     pthread_join(thread, NULL);
     print("%s\n", since(&start) < 1000 ? "at once" : "late");
+    errno = error;
+    say("shutdown", result);
 }
 
 int main(void) {
