@@ -122,7 +122,7 @@ inline break_lock(i) {
 #ifndef WITHOUT_LOOK_AFTER_BREAK
         stalled = 0
 #endif
-    :: else -> assert(eating == 0 || lock != 0)
+    :: else -> skip
     fi;
     ended[i] = 1
 }
