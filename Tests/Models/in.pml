@@ -5,10 +5,11 @@
  * word is a successful compare-and-swap; that its loop retries is the surrounding `do`. Memory is sequentially
  * consistent. Data is counted, not stored.
  *
- * Parameters (-D): N bytes in all, RS ring size, MAX the largest TOKENS, A, B and C what the programs do (see
- * the end), MARKED the socket starts edge-triggered, GATED the service publishes only after the last edge was
- * taken, KILLS how many of the programs A and B may be killed, at any step. Programs share the placeholder.
- * The names of ablations start with WITHOUT_ or WRONG_; each must make the verification fail.
+ * Parameters (-D): N bytes in all, RS ring size, MAX the largest TOKENS, A, B and C what the programs do (C is
+ * never killed), USE_X for each kind X among these, ONE_SIZE every receive has this size, MARKED the socket starts
+ * edge-triggered, GATED the service publishes only after the last edge was taken, KILLS how many kills of A and B,
+ * at any step. Programs share the placeholder. Macros that start with WITHOUT_ or WRONG_ are ablations: each must
+ * make the verification fail.
  */
 #ifndef N
 #define N 4
@@ -288,6 +289,7 @@ inline choose() { if :: want = 1 :: want = 2 :: want = 3 fi }
 
 #define LOCALS byte got, n, rc, want, k, b; bool ring, rdhup, broken
 
+#ifdef USE_Level
 /* Level-triggered, non-blocking. */
 proctype Level(byte me) {
     LOCALS;
@@ -295,7 +297,9 @@ proctype Level(byte me) {
         do :: READABLE -> choose(); receive(me, want, 1); if :: rc == ENDED -> break :: else -> skip fi od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Edge
 /* Edge-triggered: reads until a short count or EAGAIN for each edge; a short count counts unless RDHUP was seen. */
 proctype Edge(byte me) {
     LOCALS;
@@ -312,7 +316,9 @@ proctype Edge(byte me) {
         od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Block
 /* Blocking, without poll. */
 proctype Block(byte me) {
     LOCALS;
@@ -320,7 +326,9 @@ proctype Block(byte me) {
         do :: choose(); receive(me, want, 0); if :: rc == ENDED -> break :: else -> skip fi od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_PollExact
 /* Blocking, and polls first or not: what poll promises must be there. Only as the only reader. */
 proctype PollExact(byte me) {
     LOCALS;
@@ -330,7 +338,9 @@ proctype PollExact(byte me) {
         if :: rc == ENDED -> break :: else -> skip fi
     od
 }
+#endif
 
+#ifdef USE_ThreeEdges
 /* Edge-triggered, and takes every arrival's edge before it reads anything. */
 proctype ThreeEdges(byte me) {
     LOCALS;
@@ -340,13 +350,16 @@ proctype ThreeEdges(byte me) {
     od;
     do :: choose(); receive(me, want, 0); if :: rc == ENDED -> break :: else -> skip fi od
 }
+#endif
 
+#ifdef USE_LevelThenEdge
 /* Goes from level- to edge-triggered in the middle. */
 proctype LevelThenEdge(byte me) {
     LOCALS;
     READABLE; choose(); receive(me, want, 1);
     if :: rc == ENDED -> skip :: else -> run Edge(me) fi
 }
+#endif
 
 #if KILLS > 0
 proctype Killer() {

@@ -2,8 +2,9 @@
  * A listener: its tokens, ACCEPT and several acceptors. docs/PROTOCOL.md 2.2, 2.3 and 3.3. The conventions are
  * those of in.pml.
  *
- * Parameters (-D): N connections, A, B and C what the programs do (C is never killed), MARKED the listener is
- * edge-triggered, KILLS how many kills of A and B, at any step.
+ * Parameters (-D): N connections, A, B and C what the programs do (C is never killed), USE_X for each kind X among
+ * these, NETWORK Network or SlowNetwork, MARKED the listener is edge-triggered, KILLS how many kills of A and B, at
+ * any step.
  */
 #ifndef N
 #define N 3
@@ -160,13 +161,16 @@ inline accept(me) {
 
 #define LOCALS byte k, b; bool mine
 
+#ifdef USE_Level
 proctype Level(byte me) {
     LOCALS;
     {
 end:    do :: READABLE -> accept(me) od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Edge
 proctype Edge(byte me) {
     LOCALS;
     {
@@ -176,7 +180,9 @@ end:    do
         od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Block
 /* Tries first, then polls: a blocking accept. */
 proctype Block(byte me) {
     LOCALS;
@@ -191,7 +197,9 @@ end:            READABLE
         od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_PollExact
 /* The only acceptor: a poll that says readable promises a connection. */
 proctype PollExact(byte me) {
     LOCALS;
@@ -200,7 +208,9 @@ end:
     :: READABLE -> accept(me); assert(mine)
     od
 }
+#endif
 
+#ifdef USE_EdgePerArrival
 /* Takes every arrival's edge before it accepts anything. */
 proctype EdgePerArrival(byte me) {
     LOCALS;
@@ -211,13 +221,16 @@ proctype EdgePerArrival(byte me) {
     od;
     do :: accept(me); if :: mine -> skip :: else -> break fi od
 }
+#endif
 
+#ifdef USE_EdgePerArrival
 proctype SlowNetwork() {
     do
     :: came < N -> gate == came; atomic { came++; waiting++; event = 1 }
     :: came == N -> break
     od
 }
+#endif
 
 #if KILLS > 0
 proctype Killer() {

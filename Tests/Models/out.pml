@@ -2,9 +2,10 @@
  * The `out` direction: programs send, the backend (service) consumes; filler, IDLE, the doorbell, a connect under
  * way. docs/PROTOCOL.md 2.2 and 3.3. The conventions are those of in.pml.
  *
- * Parameters (-D): N bytes a program, RS ring size, A, B and C what the programs do (C is never killed), CONNECT
- * the socket starts unconnected and the first program to come connects it, KILLS how many kills of A and B, at any
- * step, LARGEST the largest send, WHOLE each send is of all that is left, POLL_BEFORE_CONNECT program 2 does.
+ * Parameters (-D): N bytes a program, RS ring size, A, B and C what the programs do (C is never killed), USE_X for
+ * each kind X among these, LARGEST the largest send, WHOLE each send is of all that is left, CONNECT the socket
+ * starts unconnected and the first program to come connects it, POLL_BEFORE_CONNECT program 2 polls before that,
+ * KILLS how many kills of A and B, at any step.
  */
 #ifndef N
 #define N 3
@@ -328,6 +329,7 @@ inline choose() {
 
 #define LOCALS byte got, n, want, v, mine; bool ring, leave
 
+#ifdef USE_Level
 proctype Level(byte me) {
     LOCALS;
     {
@@ -335,7 +337,9 @@ proctype Level(byte me) {
         do :: mine < N -> WRITABLE; choose(); send(me, want, 1) :: mine >= N -> break od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Edge
 proctype Edge(byte me) {
     LOCALS;
     {
@@ -351,7 +355,9 @@ proctype Edge(byte me) {
         od
     } unless { dead[me] }
 }
+#endif
 
+#ifdef USE_Block
 proctype Block(byte me) {
     LOCALS;
     {
@@ -359,6 +365,7 @@ proctype Block(byte me) {
         do :: mine < N -> choose(); send(me, want, 0) :: mine >= N -> break od
     } unless { dead[me] }
 }
+#endif
 
 #if KILLS > 0
 proctype Killer() {
