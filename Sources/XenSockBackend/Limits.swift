@@ -1,30 +1,16 @@
-/// How much the frontends may take of a service. Nil stands for no limit of its own.
+/// How much the frontends may take of a service. Nil stands for the service's own limit, or none.
 public struct Limits: Equatable, Sendable {
-    /// Open sessions of the service.
-    public var sessions: Int?
-    /// Open sockets of the service, all sessions together.
-    public var sockets: Int?
-    /// Open sessions of one user id. The service's own user and root are counted as well.
+    /// Open sessions of one user id, the service's own user and root included.
     public var sessionsPerUser: Int?
     /// Open sockets of one session.
     public var socketsPerSession: Int?
+    /// Open sockets of the service, all sessions together.
+    public var sockets: Int?
 
-    public init(
-        sessions: Int? = nil, sockets: Int? = nil, sessionsPerUser: Int? = nil, socketsPerSession: Int? = nil
-    ) {
-        self.sessions = sessions
-        self.sockets = sockets
+    public init(sessionsPerUser: Int? = nil, socketsPerSession: Int? = nil, sockets: Int? = nil) {
         self.sessionsPerUser = sessionsPerUser
         self.socketsPerSession = socketsPerSession
-    }
-
-    /// Whether one more session may be opened.
-    ///
-    /// - Parameters:
-    ///   - open: the service's open sessions.
-    ///   - ofUser: those of the user who asks.
-    public func admitsSession(open: Int, ofUser: Int) -> Bool {
-        open < sessions ?? .max && ofUser < sessionsPerUser ?? .max
+        self.sockets = sockets
     }
 
     /// Whether one more socket may be opened.

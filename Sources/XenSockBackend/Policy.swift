@@ -21,7 +21,7 @@ public struct Policy: Equatable, Sendable {
     public var limits: Limits
 
     /// The policy without a file: allows everything that the kernel allows the service, except what is
-    /// ``PolicyQuestion/privilege(of:)`` for users that the kernel would not have asked.
+    /// a ``PolicyPrivilege`` for users that the kernel would not have asked.
     public init(
         defaultAction: Action = .allow, rules: [PolicyRule] = [], admission: Admission = .users([]),
         limits: Limits = Limits()
@@ -30,15 +30,6 @@ public struct Policy: Equatable, Sendable {
         self.rules = rules
         self.admission = admission
         self.limits = limits
-    }
-
-    /// Whether a user may open a session.
-    public func admits(userID: UInt32, serviceUserID: UInt32) -> Bool {
-        if userID == 0 || userID == serviceUserID { return true }
-        switch admission {
-        case .everyone: return true
-        case .users(let users): return users.contains(userID)
-        }
     }
 }
 

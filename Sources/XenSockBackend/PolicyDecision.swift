@@ -8,8 +8,6 @@ public struct PolicyDecision: Equatable, Sendable {
         case defaultAction
         /// Only root and the service's own user may, and no rule names it.
         case privilege(PolicyPrivilege)
-        /// An SCTP socket connects and binds through socket options, which rules do not see.
-        case unseenAddresses
     }
 
     /// 0 to allow, or a positive errno.
@@ -54,9 +52,6 @@ extension Policy {
                 return PolicyDecision(error: privilege == .raw ? EPERM : EACCES, reason: .privilege(privilege))
             }
         }
-        if case .socket(_, _, let number) = question, number == IPPROTO_SCTP, restrictsAddresses {
-            return PolicyDecision(error: EPROTONOSUPPORT, reason: .unseenAddresses)
-        }
         return PolicyDecision(error: 0, reason: reason, log: rule?.log ?? false)
     }
 
@@ -75,10 +70,6 @@ extension Policy {
             }
         }
         return PolicyDecision(error: defaultAction == .allow ? 0 : EACCES, reason: .defaultAction)
-    }
-
-    private var restrictsAddresses: Bool {
-        defaultAction == .deny || rules.contains { $0.addresses != nil || $0.ports != nil }
     }
 }
 

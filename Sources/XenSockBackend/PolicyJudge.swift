@@ -73,7 +73,6 @@ extension PolicyDecision.Reason: CustomStringConvertible {
         case .privilege(.port(let port)): return "no rule names the privileged port \(port)"
         case .privilege(.raw): return "no rule names the type raw"
         case .privilege(.family(let family)): return "no rule names the family \(PolicyNames.family(family))"
-        case .unseenAddresses: return "SCTP would get past the rules for addresses"
         }
     }
 }

@@ -158,7 +158,8 @@ struct DaemonTests {
             var bytes = [UInt8](repeating: 0, count: 512)
             var waiting = pollfd(fd: manager, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, 20_000) == 1 else { return "" }
-            return String(decoding: bytes.prefix(recv(manager, &bytes, bytes.count, 0)), as: UTF8.self)
+            let count = recv(manager, &bytes, bytes.count, 0)
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
         }
         let daemon = RunningDaemon(["--socket", socket], environment: ["NOTIFY_SOCKET=" + name])
         #expect(daemon.word == "1")

@@ -140,7 +140,7 @@ final class TemporaryDirectory {
             }
             if name == "." || name == ".." { continue }
             let inner = "\(path)/\(name)"
-            if entry.pointee.d_type == UInt8(DT_DIR.rawValue) { empty(inner) }
+            if entry.pointee.d_type == UInt8(DT_DIR) { empty(inner) }
             remove(inner)
         }
     }
