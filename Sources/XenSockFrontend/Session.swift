@@ -34,8 +34,9 @@ enum Session {
     }
 
     private static let exchangesOffset = 1024
-    static let exchangeSize = 128
-    private static let closedPortsOffset = 8192
+    /// A slot's record: its progress, and from 8 on its response.
+    static let exchangeSize = (8 + MemoryLayout<Response>.stride + 63) & ~63
+    private static let closedPortsOffset = (exchangesOffset + 32 * exchangeSize + 4095) & ~4095
     private static let generationsOffset = closedPortsOffset + Int(Arena.maximumPorts) * 4
     private static let size = generationsOffset + Int(Arena.maximumPorts) * 4
 
