@@ -34,24 +34,6 @@ public func xsPpoll(
     return completed(xsNextPpoll(fds, count, &now, mask), fds, count)
 }
 
-/// select(2).
-@c @implementation
-public func xsSelect(
-    _ count: Int32, _ readable: UnsafeMutablePointer<fd_set>?, _ writable: UnsafeMutablePointer<fd_set>?,
-    _ exceptional: UnsafeMutablePointer<fd_set>?, _ timeout: UnsafeMutablePointer<timeval>?
-) -> Int32 {
-    xsNextSelect(count, readable, writable, exceptional, timeout)
-}
-
-/// pselect(2).
-@c @implementation
-public func xsPselect(
-    _ count: Int32, _ readable: UnsafeMutablePointer<fd_set>?, _ writable: UnsafeMutablePointer<fd_set>?,
-    _ exceptional: UnsafeMutablePointer<fd_set>?, _ timeout: UnsafePointer<timespec>?, _ mask: UnsafePointer<sigset_t>?
-) -> Int32 {
-    xsNextPselect(count, readable, writable, exceptional, timeout, mask)
-}
-
 /// epoll_create(2).
 @c @implementation
 public func xsEpollCreate(_ size: Int32) -> Int32 { created(xsNextEpollCreate(size)) }

@@ -229,6 +229,17 @@ static void readiness(void) {
     CHECK("epoll", epoll_ctl(epoll, EPOLL_CTL_ADD, server, &event) == 0 && epoll_wait(epoll, &got, 1, 2000) == 1 &&
         got.events == EPOLLIN && KEEPS_ERRNO);
     CHECK("the bytes are there", arrived(1));
+    int fresh = socket(AF_INET, SOCK_STREAM, 0);
+    struct pollfd lone = {fresh, POLLIN, 0};
+    CHECK("a socket that was never connected polls HUP", poll(&lone, 1, 2000) == 1 && lone.revents == POLLHUP);
+    fd_set reads, writes;
+    FD_ZERO(&reads);
+    FD_SET(fresh, &reads);
+    FD_SET(server, &reads);
+    writes = reads;
+    CHECK("and selects readable and writable", select(fresh + 1, &reads, &writes, NULL, &(struct timeval){2, 0}) == 3 &&
+        FD_ISSET(fresh, &reads) && !FD_ISSET(server, &reads) && FD_ISSET(fresh, &writes) && FD_ISSET(server, &writes));
+    close(fresh);
     CHECK("and then no more", poll(&fd, 1, 0) == 0 && epoll_wait(epoll, &got, 1, 0) == 0);
     close(epoll);
 }
