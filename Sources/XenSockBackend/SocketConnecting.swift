@@ -25,6 +25,7 @@ extension BackendSocket {
             guard kernel.poll(network, .output).isEmpty else {
                 result = 0 &- takeNetworkError()
                 if result == 0 { return established() }
+                disconnect()
                 return refuse(result)
             }
             phase = .connecting
@@ -46,6 +47,13 @@ extension BackendSocket {
             guarded { () throws(RingViolation) in settle(try outRing.decideConnect()) }
         }
         return result
+    }
+
+    /// Makes the real socket ready for another connect: the kernel still takes it for connecting, and would answer the
+    /// next one with ECONNABORTED. A bound address stays.
+    private func disconnect() {
+        let unspecified: UInt64 = 0
+        _ = withUnsafeBytes(of: (unspecified, unspecified)) { kernel.connect(network, $0) }
     }
 
     /// The connection stands, before the answer.
@@ -74,6 +82,7 @@ extension BackendSocket {
             readable = true
             return try becomeConnected()
         }
+        disconnect()
         phase = .failed
         status.setError(error)
         status.setState(.failedConnect)
