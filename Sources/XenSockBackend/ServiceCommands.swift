@@ -198,7 +198,7 @@ extension Service {
                 type: listener.type)
             {
             case .success(let socket):
-                let ret = socket.adopt()
+                let ret = socket.adopt(from: listener)
                 if ret != 0 { socket.violate("a data ring that changed during ACCEPT") }
                 settle(socket)
                 return incoming.response(ret, payload)

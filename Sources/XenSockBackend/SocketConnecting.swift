@@ -90,10 +90,22 @@ extension BackendSocket {
         settle(try outRing.decideConnect())
     }
 
-    /// Takes over a connection that was accepted: connected from the start.
-    func adopt() -> Int32 {
+    /// Takes over a connection that `listener` accepted: connected from the start.
+    func adopt(from listener: BackendSocket) -> Int32 {
         guard mapDataRing() else { return 0 &- Errno.einval }
+        if listener.hasSetLinger { inheritLinger() }
         return established()
+    }
+}
+
+extension BackendSocket {
+    /// A connection inherits SO_LINGER from its listener, as that was when the connection came.
+    private func inheritLinger() {
+        var value: UInt64 = 0
+        var length: UInt32 = 8
+        let result = kernel.getsockopt(
+            network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: &value, length: &length)
+        if result == 0 { noteLinger(value) }
     }
 }
 

@@ -152,7 +152,9 @@ extension BackendSocket {
         }
     }
 
-    private func noteLinger(_ value: UInt64) {
+    /// Remembers what the kernel will do at close(2). `value` is a `struct linger`.
+    func noteLinger(_ value: UInt64) {
+        hasSetLinger = true
         let isOn = UInt32(truncatingIfNeeded: value) != 0
         lingerSeconds = isOn ? Int32(truncatingIfNeeded: value >> 32) : nil
     }

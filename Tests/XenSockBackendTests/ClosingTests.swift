@@ -83,6 +83,28 @@ extension ServiceTests {
             }
         }
 
+        @Test func aConnectionInheritsTheLingerOfItsListenerAndDoesNotHoldTheService() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            let listener = try TestSocket(client, port: 1)
+            #expect(try listener.open() == 0)
+            let set = Request.setsockopt(id: listener.id, level: 1, name: 13, length: 8, outProducer: 0)
+            #expect(try client.call(set, value: [1, 0, 0, 0, 8, 0, 0, 0]).ret == 0)
+            #expect(try client.call(.bind(id: listener.id, address: .loopback(port: 0))).ret == 0)
+            #expect(try client.call(.listen(id: listener.id, backlog: 8)).ret == 0)
+            let address = try #require(try client.call(.getsockname(id: listener.id)).address)
+            let peer = try Peer.connected(to: address, receiveBuffer: 4096)
+            let socket = try TestSocket(client, port: 2)
+            #expect(eventually { (try? socket.accept(listener).ret) == 0 })
+            let sent = try socket.fill()
+            // The ring is empty then, and the kernel's buffer is not: there close(2) would wait.
+            _ = peer.read(sent - 3000)
+            #expect(try eventually { try socket.outgoing.view().used == 0 })
+            socket.close()
+            #expect(eventually { socket.generation == 1 })
+        }
+
         @Test func aSocketOutlivesItsSessionWhileACopyOfItsEndIsOpen() throws {
             let fixture = try ServiceFixture()
             defer { fixture.stop() }

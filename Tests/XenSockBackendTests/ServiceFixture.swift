@@ -60,8 +60,9 @@ final class Peer {
         return peer
     }
 
-    static func connected(to address: SocketAddress) throws -> Peer {
+    static func connected(to address: SocketAddress, receiveBuffer: Int32? = nil) throws -> Peer {
         let peer = Peer(descriptor: socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0))
+        if var receiveBuffer { setsockopt(peer.descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
         guard address.withUnsafeBytes({ peer.kernel.connect(peer.descriptor, $0) }) == 0 else {
             throw ClientError(description: "connect")
         }
