@@ -41,11 +41,9 @@ extension BackendSocket {
     private func refuse(_ result: Int32) -> Int32 {
         phase = .open
         status.setState(.open)
-        // A frontend that made the placeholder not writable before it asked gets it back.
-        let blocked = OutConsumer.full | OutConsumer.fillerPending
-        if IndexWord(indexes + OutConsumer.offset).load().has(blocked) {
-            guarded { () throws(RingViolation) in settle(try outRing.decideConnect()) }
-        }
+        // A frontend that made the placeholder not writable before it asked gets it back. CONNECTED stays clear: the
+        // next connect would take it for its own.
+        guarded { () throws(RingViolation) in settle(try outRing.consume(0)) }
         return result
     }
 
@@ -129,7 +127,7 @@ extension BackendSocket {
 
     /// A connection may wait. Looking first keeps a token from standing for one that an ACCEPT has taken meanwhile.
     func announceArrival() throws(RingViolation) {
-        guard kernel.poll(network, .input).contains(.input) else { return }
+        guard !endOfFile, kernel.poll(network, .input).contains(.input) else { return }
         try publish(1)
     }
 

@@ -90,6 +90,23 @@ extension BackendSocket {
         if fillerDebt == 0, !outRing.isOwed { watchFiller(false) }
     }
 
+    /// The holder of the send lock died; nobody sends until the lock is free. A filler that it announced is there or
+    /// will never come, and a FULL that it set just before `out` drained would never be cleared.
+    func settleDeadSender() {
+        guard placeholder >= 0 else { return }
+        guarded { () throws(RingViolation) in
+            if outRing.isFillerUnsettled {
+                while kernel.receiveFiller(placeholder) > 0 {}
+                fillerDebt = 0
+                try outRing.forgetFillers()
+                watchFiller(false)
+            } else if phase == .connected, mapping != nil {
+                settle(try outRing.consume(0))
+            }
+        }
+        wantsTurn = true
+    }
+
     private func watchFiller(_ wanted: Bool) {
         guard watchesFiller != wanted else { return }
         watchesFiller = wanted

@@ -39,8 +39,8 @@ extension ServiceTests {
             #expect(try client.call(.listen(id: listener.id, backlog: 8)).ret == 0)
             #expect(listener.state == .listening)
             let address = try #require(try client.call(.getsockname(id: listener.id)).address)
-            let first = try TestSocket(client, port: 2)
-            let nothing = try first.accept(listener)
+            let early = try TestSocket(client, port: 2)
+            let nothing = try early.accept(listener)
             #expect(nothing.ret == -EAGAIN)
             #expect(nothing.payload == .accepted(SocketAddress(), empty: true, arrivals: 0))
 
@@ -48,7 +48,9 @@ extension ServiceTests {
             let two = try Peer.connected(to: address)
             #expect(waitFor(listener.placeholder, POLLIN, 5000))
             #expect(listener.tokensInPlaceholder == 1)
-            // The pair that the empty answer left is still there.
+            // An ACCEPT that took nothing gives its port back.
+            #expect(early.generation == 1)
+            let first = try TestSocket(client, port: 2)
             let taken = try first.accept(listener)
             #expect(taken.ret == 0)
             #expect(taken.address == one.address)
@@ -69,6 +71,34 @@ extension ServiceTests {
             #expect(try second.receive(1) == [2])
             #expect(try first.send([3]) == 1)
             #expect(one.read(1).bytes == [3])
+        }
+
+        @Test func aListenerThatIsShutDownEndsItsAccepts() throws {
+            defer { fixture.stop() }
+            let listener = try TestSocket(client, port: 1)
+            #expect(try listener.open() == 0)
+            #expect(try client.call(.bind(id: listener.id, address: .loopback(port: 0))).ret == 0)
+            #expect(try client.call(.listen(id: listener.id, backlog: 8)).ret == 0)
+            #expect(try listener.shutdown(0) == 0)
+            #expect(listener.incoming.producerValue().has(InProducer.endOfFile))
+            #expect(waitFor(listener.placeholder, POLLIN, 5000))
+            let next = try TestSocket(client, port: 2)
+            #expect(try next.accept(listener).ret == -EINVAL)
+            listener.close()
+            #expect(eventually { listener.generation == 1 })
+        }
+
+        @Test func aPortWhoseSocketNeverCameToBeIsFreeAgain() throws {
+            defer { fixture.stop() }
+            for round in 1...UInt32(3) {
+                let before = openDescriptors()
+                let socket = try TestSocket(client, port: 1)
+                #expect(try socket.open(domain: 4000) == -EAFNOSUPPORT)
+                #expect(socket.generation == round)
+                socket.close()
+                #expect(openDescriptors() == before)
+            }
+            #expect(try TestSocket(client, port: 1).open() == 0)
         }
 
         @Test func aClosedListenersPortIsFreeWhenReleaseIsAnswered() throws {

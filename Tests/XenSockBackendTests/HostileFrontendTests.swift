@@ -106,12 +106,18 @@ extension ServiceTests {
             #expect(try open(0, page) == -EBADF)
             #expect(try open(64, page) == -EBADF)
             #expect(try open(UInt32.max, page) == -EBADF)
+            // Each refusal drops the pair.
+            func fresh(_ page: GrantReference, domain: UInt32 = 2, type: UInt32 = 1) throws -> Int32 {
+                let socket = try TestSocket(client, port: 1, id: 5)
+                defer { socket.close() }
+                return try open(1, page, domain: domain, type: type)
+            }
+            #expect(try fresh(GrantReference(UInt32.max)) == -EINVAL)
+            #expect(try fresh(0) == -EINVAL)
+            #expect(try fresh(page, domain: 4000) == -EAFNOSUPPORT)
+            #expect(try fresh(page, type: 3) == -ESOCKTNOSUPPORT)
+            #expect(try fresh(page, type: 1 | 2048) == -ESOCKTNOSUPPORT)
             let socket = try TestSocket(client, port: 1, id: 5)
-            #expect(try open(1, GrantReference(UInt32.max)) == -EINVAL)
-            #expect(try open(1, 0) == -EINVAL)
-            #expect(try open(1, page, domain: 4000) == -EAFNOSUPPORT)
-            #expect(try open(1, page, type: 3) == -ESOCKTNOSUPPORT)
-            #expect(try open(1, page, type: 1 | 2048) == -ESOCKTNOSUPPORT)
             #expect(try open(1, page) == 0)
             #expect(try open(1, page) == -EEXIST)
             #expect(try client.call(.unknown(command: 999, id: 5)).ret == -EOPNOTSUPP)

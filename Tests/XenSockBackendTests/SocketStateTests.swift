@@ -166,6 +166,37 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.finish()
     }
 
+    @Test func aSenderThatDiedLeavesNoFillerBehind() throws {
+        for isSent in [false, true] {
+            let it = try ScriptedSocket.connected()
+            guard case .sendFiller = it.outgoing.block(it.outgoing.consumerValue()) else { return }
+            if isSent { it.kernel.expect("filler 20", returns: 256) }
+            it.kernel.expect("filler 20", returns: -EAGAIN)
+            it.socket.settleDeadSender()
+            let left = OutConsumer.full | OutConsumer.fillerPending | OutConsumer.owed
+            #expect(!it.outgoing.consumerValue().has(left))
+            it.kernel.finish()
+        }
+        // FULL of a ring that has drained: nobody would clear it.
+        let it = try ScriptedSocket.connected()
+        SharedWord64(it.socket.indexes + OutConsumer.offset).formUnion(UInt64(OutConsumer.full))
+        it.kernel.expect("filler 20", returns: 256)
+        it.socket.settleDeadSender()
+        #expect(!it.outgoing.consumerValue().has(OutConsumer.full))
+        it.kernel.finish()
+    }
+
+    @Test func aConnectRefusedAtOnceFreesThePlaceholderAndSaysNoMore() throws {
+        let it = try ScriptedSocket()
+        guard case .sendFiller = it.outgoing.block(it.outgoing.consumerValue()) else { return }
+        try it.outgoing.fillerSent()
+        it.kernel.expect("connect 10 family 2", returns: -ENETUNREACH)
+        it.kernel.expect("filler 20", returns: 256)
+        #expect(it.connect() == -ENETUNREACH)
+        #expect(it.outgoing.consumerValue().flags == 0)
+        it.kernel.finish()
+    }
+
     // MARK: Connecting
 
     @Test func aConnectThatIsDecidedAtOnceIsAnsweredAtOnce() throws {
