@@ -72,8 +72,9 @@ final class BackendSocket<Kernel: SocketKernel> {
     var fillerDebt = 0
     var watchesFiller = false
     var deferred: [DeferredRequest] = []
-    /// SO_LINGER as set through us: on, and seconds.
+    /// The seconds of SO_LINGER; nil while it is off. And whether it was ever set.
     var lingerSeconds: Int32?
+    var hasSetLinger = false
     /// Where `out` ends for a draining socket, and when it last moved.
     var drainEnd: UInt32 = 0
     var lastProgress: UInt64 = 0

@@ -61,16 +61,20 @@ extension Service {
     private func execute(_ request: Request, _ incoming: IncomingRequest, of session: Session) -> Response {
         switch request {
         case .socket(let id, let domain, let type, let number, let port, let page):
-            return incoming.response(
-                openSocket(
-                    session, id: id.rawValue, domain: domain, type: type, number: number, port: port.rawValue,
-                    page: page.rawValue))
+            let ret = openSocket(
+                session, id: id.rawValue, domain: domain, type: type, number: number, port: port.rawValue,
+                page: page.rawValue)
+            if ret != 0 { giveBack(port.rawValue, of: session) }
+            return incoming.response(ret)
         case .unknown, .poll:
             return incoming.response(0 &- Errno.enotsup)
         default:
             break
         }
-        guard let socket = session.sockets[request.id.rawValue] else { return incoming.response(0 &- Errno.ebadf) }
+        guard let socket = session.sockets[request.id.rawValue] else {
+            if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
+            return incoming.response(0 &- Errno.ebadf)
+        }
         defer { settle(socket) }
         switch request {
         case .connect(_, let address, _, let ring, let port):
@@ -91,7 +95,10 @@ extension Service {
             let refusal = decide(.listen, session)
             return incoming.response(refusal != 0 ? 0 &- refusal : socket.listen(backlog: backlog))
         case .accept(_, let newID, .indexesPage(let page), let port):
-            return accept(incoming, socket, newID: newID.rawValue, page: page.rawValue, port: port.rawValue, session)
+            let response = accept(
+                incoming, socket, newID: newID.rawValue, page: page.rawValue, port: port.rawValue, session)
+            if response.ret != 0 { giveBack(port.rawValue, of: session) }
+            return response
         case .shutdown(_, let how, let position):
             return incoming.response(socket.shutdown(how: how, at: position))
         case .getsockname:
@@ -156,6 +163,14 @@ extension Service {
         }
     }
 
+    /// A port's socket never came to be: its pair is dropped, and its generation says that the port is free again.
+    private func giveBack(_ port: UInt32, of session: Session) {
+        guard !session.isClosed, let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil
+        else { return }
+        if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
+        arena.status(port).free(nextGeneration: arena.nextGeneration(port))
+    }
+
     /// PORT was sent before the request that names it, but on another way: it may still wait there.
     private func awaitPair(of port: UInt32, _ session: Session) {
         guard let arena = session.arena, arena.isSocketPort(port), arena.pending[port] == nil else { return }
@@ -198,7 +213,7 @@ extension Service {
                 type: listener.type)
             {
             case .success(let socket):
-                let ret = socket.adopt()
+                let ret = socket.adopt(from: listener)
                 if ret != 0 { socket.violate("a data ring that changed during ACCEPT") }
                 settle(socket)
                 return incoming.response(ret, payload)

@@ -94,7 +94,7 @@ extension Service {
     func end(_ session: Session, reason: String) {
         guard !session.isClosed else { return }
         session.isClosed = true
-        LockRecovery.breakLocks(of: session)
+        LockRecovery.breakLocks(of: session) { settle($0) }
         for socket in session.sockets.values { socket.references.removeAll { $0.session == session.id } }
         session.sockets = [:]
         kernel.epollDelete(epoll, session.descriptor)

@@ -67,7 +67,7 @@ extension Service {
     /// Makes the socket of a port whose pair has come.
     ///
     /// - Parameter network: the real socket, taken over; -1 for a resolver.
-    /// - Returns: the socket, or a negative errno; then `network` is closed and the port still waits.
+    /// - Returns: the socket, or a negative errno; then `network` is closed and the pair still waits.
     func makeSocket(
         _ session: Session, id: UInt64, port: UInt32, indexes: UInt32, network: Int32, domain: UInt32, type: UInt32
     ) -> Result<Socket, WireError> {

@@ -39,6 +39,7 @@ final class Session {
     /// Remembers that the session's process may hold locks in `arena`.
     func mayLock(in arena: Service.Arena) {
         if self.arena === arena || otherArenas.contains(where: { $0 === arena }) { return }
+        otherArenas.removeAll { $0.isDestroyed }
         otherArenas.append(arena)
     }
 }

@@ -25,6 +25,7 @@ extension BackendSocket {
             guard kernel.poll(network, .output).isEmpty else {
                 result = 0 &- takeNetworkError()
                 if result == 0 { return established() }
+                disconnect()
                 return refuse(result)
             }
             phase = .connecting
@@ -40,12 +41,17 @@ extension BackendSocket {
     private func refuse(_ result: Int32) -> Int32 {
         phase = .open
         status.setState(.open)
-        // A frontend that made the placeholder not writable before it asked gets it back.
-        let blocked = OutConsumer.full | OutConsumer.fillerPending
-        if IndexWord(indexes + OutConsumer.offset).load().has(blocked) {
-            guarded { () throws(RingViolation) in settle(try outRing.decideConnect()) }
-        }
+        // A frontend that made the placeholder not writable before it asked gets it back. CONNECTED stays clear: the
+        // next connect would take it for its own.
+        guarded { () throws(RingViolation) in settle(try outRing.consume(0)) }
         return result
+    }
+
+    /// Makes the real socket ready for another connect: the kernel still takes it for connecting, and would answer the
+    /// next one with ECONNABORTED. A bound address stays.
+    private func disconnect() {
+        let unspecified: UInt64 = 0
+        _ = withUnsafeBytes(of: (unspecified, unspecified)) { kernel.connect(network, $0) }
     }
 
     /// The connection stands, before the answer.
@@ -74,6 +80,7 @@ extension BackendSocket {
             readable = true
             return try becomeConnected()
         }
+        disconnect()
         phase = .failed
         status.setError(error)
         status.setState(.failedConnect)
@@ -81,10 +88,22 @@ extension BackendSocket {
         settle(try outRing.decideConnect())
     }
 
-    /// Takes over a connection that was accepted: connected from the start.
-    func adopt() -> Int32 {
+    /// Takes over a connection that `listener` accepted: connected from the start.
+    func adopt(from listener: BackendSocket) -> Int32 {
         guard mapDataRing() else { return 0 &- Errno.einval }
+        if listener.hasSetLinger { inheritLinger() }
         return established()
+    }
+}
+
+extension BackendSocket {
+    /// A connection inherits SO_LINGER from its listener, as that was when the connection came.
+    private func inheritLinger() {
+        var value: UInt64 = 0
+        var length: UInt32 = 8
+        let result = kernel.getsockopt(
+            network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: &value, length: &length)
+        if result == 0 { noteLinger(value) }
     }
 }
 
@@ -108,7 +127,7 @@ extension BackendSocket {
 
     /// A connection may wait. Looking first keeps a token from standing for one that an ACCEPT has taken meanwhile.
     func announceArrival() throws(RingViolation) {
-        guard kernel.poll(network, .input).contains(.input) else { return }
+        guard !endOfFile, kernel.poll(network, .input).contains(.input) else { return }
         try publish(1)
     }
 

@@ -85,7 +85,7 @@ extension BackendSocket {
             guard !endOfFile, try inRing.unread() > 0, !inRing.isArmed else { return }
             if try inRing.arm() { sendToken() }
         case .listening:
-            guard !inRing.isArmed, kernel.poll(network, .input).contains(.input) else { return }
+            guard !endOfFile, !inRing.isArmed, kernel.poll(network, .input).contains(.input) else { return }
             if try inRing.arm() { sendToken() }
         default:
             break

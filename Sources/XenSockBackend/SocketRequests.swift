@@ -14,7 +14,9 @@ extension BackendSocket {
         if phase == .listening, network >= 0 {
             let result = kernel.shutdown(network, how: Int32(how))
             // A program asleep in accept must wake to learn that there is nothing to accept from any more.
-            guarded { () throws(RingViolation) in try publish(1) }
+            if result == 0, how != UInt32(ShutdownHow.write), !endOfFile {
+                guarded { () throws(RingViolation) in try finishReading() }
+            }
             return result
         }
         guard phase == .connected else { return 0 &- Errno.enotconn }

@@ -90,6 +90,23 @@ extension BackendSocket {
         if fillerDebt == 0, !outRing.isOwed { watchFiller(false) }
     }
 
+    /// The holder of the send lock died; nobody sends until the lock is free. A filler that it announced is there or
+    /// will never come, and a FULL that it set just before `out` drained would never be cleared.
+    func settleDeadSender() {
+        guard placeholder >= 0 else { return }
+        guarded { () throws(RingViolation) in
+            if outRing.isFillerUnsettled {
+                while kernel.receiveFiller(placeholder) > 0 {}
+                fillerDebt = 0
+                try outRing.forgetFillers()
+                watchFiller(false)
+            } else if phase == .connected, mapping != nil {
+                settle(try outRing.consume(0))
+            }
+        }
+        wantsTurn = true
+    }
+
     private func watchFiller(_ wanted: Bool) {
         guard watchesFiller != wanted else { return }
         watchesFiller = wanted
@@ -152,7 +169,9 @@ extension BackendSocket {
         }
     }
 
-    private func noteLinger(_ value: UInt64) {
+    /// Remembers what the kernel will do at close(2). `value` is a `struct linger`.
+    func noteLinger(_ value: UInt64) {
+        hasSetLinger = true
         let isOn = UInt32(truncatingIfNeeded: value) != 0
         lingerSeconds = isOn ? Int32(truncatingIfNeeded: value >> 32) : nil
     }

@@ -204,6 +204,21 @@ public struct OutRingBack {
     @inlinable
     public var isOwed: Bool { consumer.load().has(OutConsumer.owed) }
 
+    /// Whether a filler is announced, or owed: with its sender dead, it is there or never comes.
+    @inlinable
+    public var isFillerUnsettled: Bool {
+        let value = consumer.load()
+        return value.has(OutConsumer.fillerPending) || value.has(OutConsumer.owed)
+    }
+
+    /// The holder of the send lock died, and every filler that was there has been received: none is announced or owed.
+    public func forgetFillers() throws(RingViolation) {
+        _ = try consumer.update { value in
+            let flags = OutConsumer.fillerPending | OutConsumer.owed
+            return .init(index: value.index, flags: value.flags & ~flags)
+        }
+    }
+
     /// Tells the writer to ring at its next publish.
     ///
     /// - Returns: false if it has published meanwhile: look again.

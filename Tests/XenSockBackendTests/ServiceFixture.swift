@@ -1,8 +1,12 @@
 import Glibc
 import Logging
+import Testing
 import XenSockWire
 
 @testable import XenSockBackend
+
+/// All tests that run a service: one after the other, since some count this process's descriptors.
+@Suite(.serialized) enum ServiceTests {}
 
 /// A service on a thread of its own, on a path of its own.
 final class ServiceFixture: @unchecked Sendable {
@@ -45,16 +49,20 @@ final class Peer {
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Listens on a port that the kernel chooses.
-    static func listening(backlog: Int32 = 16) throws -> Peer {
+    ///
+    /// - Parameter receiveBuffer: SO_RCVBUF of the connections, for tests that fill it.
+    static func listening(backlog: Int32 = 16, receiveBuffer: Int32? = nil) throws -> Peer {
         let peer = Peer(descriptor: socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0))
+        if var receiveBuffer { setsockopt(peer.descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
         let address = SocketAddress.loopback(port: 0)
         let bound = address.withUnsafeBytes { peer.kernel.bind(peer.descriptor, $0) }
         guard bound == 0, listen(peer.descriptor, backlog) == 0 else { throw ClientError(description: "listen") }
         return peer
     }
 
-    static func connected(to address: SocketAddress) throws -> Peer {
+    static func connected(to address: SocketAddress, receiveBuffer: Int32? = nil) throws -> Peer {
         let peer = Peer(descriptor: socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0))
+        if var receiveBuffer { setsockopt(peer.descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
         guard address.withUnsafeBytes({ peer.kernel.connect(peer.descriptor, $0) }) == 0 else {
             throw ClientError(description: "connect")
         }

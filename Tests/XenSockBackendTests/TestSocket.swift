@@ -134,6 +134,21 @@ final class TestSocket {
         }
     }
 
+    /// Sends until the kernel's buffers and the ring are full; returns the count.
+    func fill() throws -> Int {
+        let small = Request.setsockopt(id: id, level: 1, name: 7, length: 4, outProducer: 0)
+        guard try client.call(small, value: [0, 16, 0, 0]).ret == 0 else { throw ClientError(description: "SO_SNDBUF") }
+        var sent = 0
+        var idle = 0
+        while idle < 10 {
+            let count = try send([UInt8](repeating: 3, count: Int(half)))
+            sent += count
+            idle = count > 0 ? 0 : idle + 1
+            if count == 0 { usleep(2000) }
+        }
+        return sent
+    }
+
     /// Takes what is there, without disarming.
     func take(_ limit: Int = 1 << 20) throws -> [UInt8] {
         let view = try incoming.view()

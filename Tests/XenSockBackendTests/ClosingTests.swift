@@ -1,0 +1,191 @@
+import Glibc
+import Testing
+import XenSockRing
+import XenSockWire
+
+@testable import XenSockBackend
+
+extension ServiceTests {
+    @Suite struct ClosingTests {
+        @Test func everythingIsGivenBackAfterTheHangup() throws {
+            let fixture = try ServiceFixture()
+            let before = openDescriptors()
+            do {
+                let server = try Peer.listening()
+                let client = try TestClient.connected(path: fixture.path)
+                for round in 0..<3 {
+                    for port in 1..<UInt32(20) {
+                        let socket = try TestSocket(client, port: port)
+                        try socket.connected(to: server.address)
+                        let peer = try server.accept()
+                        peer.write([1])
+                        #expect(try socket.receive(1) == [1])
+                        let generation = socket.generation
+                        #expect(generation == UInt32(round))
+                        socket.close()
+                        #expect(eventually { socket.generation == generation + 1 })
+                        #expect(socket.incoming.producerValue().rawValue == 0)
+                        #expect(socket.outgoing.consumerValue().rawValue == 0)
+                    }
+                }
+            }
+            #expect(eventually { openDescriptors() == before })
+            fixture.stop()
+            #expect(fixture.service.isIdle)
+        }
+
+        @Test func bytesLeftBehindAreStillSent() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let server = try Peer.listening(receiveBuffer: 4096)
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1, order: 8)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            let sent = try socket.fill()
+            socket.close()
+            client.hangUp()
+            let (bytes, _) = peer.read(sent)
+            #expect(bytes.count == sent)
+            #expect(peer.read(1).result == 0)
+            #expect(eventually { socket.generation == 1 })
+        }
+
+        @Test func closingWithUnreadDataResets() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            peer.write([1])
+            #expect(try eventually { try socket.incoming.view().count == 1 })
+            socket.close()
+            #expect(peer.read(1).result == Int(-ECONNRESET))
+        }
+
+        @Test func lingerOfZeroResetsAndALongOneDoesNotHoldTheService() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let client = try TestClient.connected(path: fixture.path)
+            for (port, seconds, expected) in [(UInt32(1), UInt8(0), Int(-ECONNRESET)), (2, 100, 0)] {
+                let socket = try TestSocket(client, port: port)
+                try socket.connected(to: server.address)
+                let peer = try server.accept()
+                let set = Request.setsockopt(
+                    id: socket.id, level: 1, name: 13, length: 8, outProducer: socket.outgoing.produced)
+                #expect(try client.call(set, value: [1, 0, 0, 0, seconds, 0, 0, 0]).ret == 0)
+                socket.close()
+                #expect(peer.read(1).result == expected)
+                #expect(eventually { socket.generation == 1 })
+            }
+        }
+
+        @Test func aConnectionInheritsTheLingerOfItsListenerAndDoesNotHoldTheService() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            let listener = try TestSocket(client, port: 1)
+            #expect(try listener.open() == 0)
+            let set = Request.setsockopt(id: listener.id, level: 1, name: 13, length: 8, outProducer: 0)
+            #expect(try client.call(set, value: [1, 0, 0, 0, 8, 0, 0, 0]).ret == 0)
+            #expect(try client.call(.bind(id: listener.id, address: .loopback(port: 0))).ret == 0)
+            #expect(try client.call(.listen(id: listener.id, backlog: 8)).ret == 0)
+            let address = try #require(try client.call(.getsockname(id: listener.id)).address)
+            let peer = try Peer.connected(to: address, receiveBuffer: 4096)
+            let socket = try TestSocket(client, port: 2)
+            #expect(eventually { (try? socket.accept(listener).ret) == 0 })
+            let sent = try socket.fill()
+            // The ring is empty then, and the kernel's buffer is not: there close(2) would wait.
+            _ = peer.read(sent - 3000)
+            #expect(try eventually { try socket.outgoing.view().used == 0 })
+            socket.close()
+            #expect(eventually { socket.generation == 1 })
+        }
+
+        @Test func aSocketOutlivesItsSessionWhileACopyOfItsEndIsOpen() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            let heir = try TestClient.connected(path: fixture.path)
+            client.hangUp()
+            #expect(waitFor(client.session, POLLIN, 5000))
+            peer.write([5])
+            #expect(try socket.receive(1) == [5])
+            // The heir finds it by its end.
+            var attach = FrameWriter(.attach)
+            attach.argument = 1
+            attach.append(UInt64(99))
+            _ = heir.send(attach, [socket.placeholder])
+            let (frame, descriptors) = try #require(try heir.receive())
+            #expect(frame.u32(4) == 0)
+            #expect(frame.u32(16) == UInt32(truncatingIfNeeded: client.arenaID))
+            #expect(frame.u32(24) == 1)
+            #expect(descriptors.count == 2)
+            for descriptor in descriptors { close(descriptor) }
+            #expect(try heir.call(.getpeername(id: 99)).address == server.address)
+            socket.close()
+            #expect(eventually { socket.generation == 1 })
+            #expect(try heir.call(.release(id: 99, reuse: false)).ret == -EBADF)
+        }
+
+        @Test func locksOfADeadSessionAreBroken() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            let heir = try TestClient.connected(path: fixture.path)
+            var attach = FrameWriter(.attach)
+            attach.append(UInt64(99))
+            _ = heir.send(attach, [socket.placeholder])
+            _ = try heir.receive()
+            let line = client.base + XenSockWire.Arena.statusOffset(port: 1)
+            let receive = SharedWord64(line + StatusLine.receiveLock)
+            let send = SharedWord64(line + StatusLine.sendLock)
+            receive.store(StatusLine.lock(session: client.sessionID, thread: 7))
+            send.store(StatusLine.lock(session: heir.sessionID, thread: 8))
+            client.hangUp()
+            #expect(eventually { receive.load() == StatusLine.brokenLock })
+            #expect(send.load() == StatusLine.lock(session: heir.sessionID, thread: 8))
+            // The heir of an attached socket dies too, in another arena's line.
+            heir.hangUp()
+            #expect(eventually { send.load() == StatusLine.brokenLock })
+            // A successor that took all tokens of data that is still there rings for a new one.
+            peer.write([1])
+            #expect(try eventually { try socket.incoming.view().count == 1 })
+            let view = try socket.incoming.view()
+            var byte: UInt8 = 0
+            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+            #expect(read(socket.placeholder, &byte, 1) == 1)
+            #expect(socket.incoming.disarm(view))
+            client.ring(1)
+            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+        }
+
+        @Test func aDoorOpensASessionOfItsOwn() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            var pair: [Int32] = [-1, -1]
+            #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &pair) == 0)
+            _ = client.send(FrameWriter(.door), [pair[0]])
+            close(pair[0])
+            let child = TestClient(session: pair[1])
+            #expect(try child.hello() == 0)
+            #expect(try child.connectRing() == "4")
+            #expect(child.arenaID != client.arenaID)
+            client.hangUp()
+            let socket = try TestSocket(child, port: 1)
+            #expect(try socket.open() == 0)
+        }
+    }
+}
