@@ -23,10 +23,11 @@ extension BackendSocket {
         if result == 0 &- Errno.einprogress {
             // On one host a connect is mostly decided when the call returns; asking here saves the program a wait.
             guard kernel.poll(network, .output).isEmpty else {
-                result = 0 &- takeNetworkError()
-                if result == 0 { return established() }
-                disconnect()
-                return refuse(result)
+                let error = takeNetworkError()
+                if error == 0 { return established() }
+                // Refused at once, but after the call began: a program that does not wait learns it by SO_ERROR.
+                guarded { () throws(RingViolation) in try fail(error) }
+                return 0 &- Errno.einprogress
             }
             phase = .connecting
             status.setState(.connecting)
@@ -80,6 +81,11 @@ extension BackendSocket {
             readable = true
             return try becomeConnected()
         }
+        try fail(error)
+    }
+
+    /// The connect under way failed.
+    private func fail(_ error: Int32) throws(RingViolation) {
         disconnect()
         phase = .failed
         status.setError(error)

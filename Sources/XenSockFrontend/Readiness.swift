@@ -14,7 +14,7 @@ extension Frontend {
         var index = 0
         while index < count {
             if let handle = find(entries[index].fd) {
-                entries[index].revents |= missing(handle)
+                entries[index].revents |= missing(handle, entries[index].events)
             }
             if entries[index].revents != 0 { ready &+= 1 }
             index &+= 1
@@ -23,11 +23,15 @@ extension Frontend {
     }
 
     /// The events that TCP reports always and the placeholder does not.
-    private static func missing(_ handle: SocketHandle) -> Int16 {
+    private static func missing(_ handle: SocketHandle, _ asked: Int16) -> Int16 {
         switch handle.status.state {
-        case .open: Int16(POLLHUP)
-        case .failedConnect, .reset: Int16(POLLHUP) | (handle.status.error != 0 ? Int16(POLLERR) : 0)
-        default: 0
+        case .open:
+            return Int16(POLLHUP)
+        case .failedConnect, .reset:
+            let error = handle.status.error != 0 ? Int16(POLLERR) : 0
+            return Int16(POLLHUP) | error | asked & Int16(POLLIN | POLLOUT | Int32(XS_POLLRDHUP))
+        default:
+            return 0
         }
     }
 
@@ -35,7 +39,7 @@ extension Frontend {
     public static func pollHasUnseen(_ entries: UnsafePointer<pollfd>, _ count: Int) -> Bool {
         var index = 0
         while index < count {
-            if let handle = find(entries[index].fd), missing(handle) != 0 { return true }
+            if let handle = find(entries[index].fd), missing(handle, entries[index].events) != 0 { return true }
             index &+= 1
         }
         return false
