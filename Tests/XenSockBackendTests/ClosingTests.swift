@@ -9,7 +9,7 @@ extension ServiceTests {
     @Suite struct ClosingTests {
         @Test func everythingIsGivenBackAfterTheHangup() throws {
             let fixture = try ServiceFixture()
-            let before = openDescriptors()
+            let before = fixture.held
             do {
                 let server = try Peer.listening()
                 let client = try TestClient.connected(path: fixture.path)
@@ -29,7 +29,7 @@ extension ServiceTests {
                     }
                 }
             }
-            #expect(eventually { openDescriptors() == before })
+            #expect(eventually { fixture.held == before })
             fixture.stop()
             #expect(fixture.service.isIdle)
         }

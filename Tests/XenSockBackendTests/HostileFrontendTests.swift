@@ -213,13 +213,16 @@ extension ServiceTests {
         @Test func aPairThatIsNoneIsReportedByItsSocket() throws {
             defer { fixture.stop() }
             let client = try TestClient.connected(path: fixture.path)
-            let before = openDescriptors()
             let stream = try Peer.listening()
-            var pair: [Int32] = [-1, -1]
-            #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &pair) == 0)
+            // One end of each pair is sent; at the other the test sees when the service has closed its copy.
+            var first: [Int32] = [-1, -1]
+            var second: [Int32] = [-1, -1]
+            #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &first) == 0)
+            #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &second) == 0)
+            let (one, two) = (first[0], second[0])
             let cases: [(UInt32, [Int32])] = [
-                (1, []), (1, [pair[0]]), (1, [stream.descriptor, pair[1]]), (1, [pair[0], pair[1]]),
-                (0, [pair[0], pair[1]]), (64, [pair[0], pair[1]]), (UInt32.max, [pair[0], pair[1]]),
+                (1, []), (1, [one]), (1, [stream.descriptor, two]), (1, [one, two]), (0, [one, two]), (64, [one, two]),
+                (UInt32.max, [one, two]),
             ]
             for (port, descriptors) in cases {
                 var writer = FrameWriter(.port)
@@ -232,10 +235,12 @@ extension ServiceTests {
                 ).ret
                 #expect(ret == -EBADF)
             }
-            close(pair[0])
-            close(pair[1])
-            stream.close()
-            #expect(eventually { openDescriptors() == before })
+            close(one)
+            close(two)
+            #expect(waitFor(first[1], POLLHUP, 5000))
+            #expect(waitFor(second[1], POLLHUP, 5000))
+            close(first[1])
+            close(second[1])
         }
 
         @Test func theEndOfAnotherSocketIsNoNewPort() throws {

@@ -65,7 +65,7 @@ extension ServiceTests {
         func whateverAFrontendWritesTheServiceServesTheNextOne(seed: UInt64) throws {
             let fixture = try ServiceFixture(policy: LoopbackOnly())
             defer { fixture.stop() }
-            let before = openDescriptors()
+            let before = fixture.held
             var random = Random(state: seed)
             do {
                 let server = try Peer.listening()
@@ -87,7 +87,7 @@ extension ServiceTests {
                     for socket in sockets.shuffled(using: &random) { socket.close() }
                 }
             }
-            #expect(eventually { openDescriptors() == before })
+            #expect(eventually { fixture.held == before })
             let client = try TestClient.connected(path: fixture.path)
             #expect(try TestSocket(client, port: 1).open() == 0)
         }

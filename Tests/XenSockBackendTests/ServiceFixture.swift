@@ -5,7 +5,7 @@ import XenSockWire
 
 @testable import XenSockBackend
 
-/// All tests that run a service: one after the other, since some count this process's descriptors.
+/// All tests that run a service: one after the other, since they share the machine's ports and the process's descriptors.
 @Suite(.serialized) enum ServiceTests {}
 
 /// A service on a thread of its own, on a path of its own.
@@ -121,11 +121,34 @@ extension SocketAddress {
     }
 }
 
-/// Descriptors that this process has open.
-func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
+extension ServiceFixture {
+    /// What the service holds: the descriptors that it watches, and the arenas' memory. Tests of other modules run in the
+    /// same process, so all of its descriptors say nothing.
+    var held: Int { watched + Self.memories }
+
+    private var watched: Int {
+        guard let file = fopen("/proc/self/fdinfo/\(service.epoll)", "r") else { return -1 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        var count = 0
+        while fgets(&line, 256, file) != nil {
+            if strncmp(line, "tfd:", 4) == 0 { count += 1 }
+        }
+        return count
+    }
+
+    private static var memories: Int {
+        guard let directory = opendir("/proc/self/fd") else { return -1 }
+        defer { closedir(directory) }
+        var count = 0
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var target = [CChar](repeating: 0, count: 64)
+            let length = readlink("/proc/self/fd/" + name, &target, 63)
+            if length > 0, strncmp(target, "/memfd:xensock", 14) == 0 { count += 1 }
+        }
+        return count
+    }
 }
