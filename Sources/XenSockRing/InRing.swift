@@ -6,17 +6,23 @@ public struct InRingBack {
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let mask: UInt32
     /// The backend's own copy of in_prod; what stands in shared memory is never believed.
-    public private(set) var produced: UInt32 = 0
+    public private(set) var produced: UInt32
 
     /// - Parameters:
     ///   - indexes: the indexes page, 4096 bytes. Not owned.
     ///   - data: the half's first byte. Not owned.
     ///   - size: the half's size in bytes, a power of two; 0 for a socket that has no data ring (yet).
     public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        self.init(indexes: indexes, data: data, size: size, startingAt: 0)
+    }
+
+    /// A ring whose index begins at `index`, as if that many bytes had passed.
+    init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32, startingAt index: UInt32) {
         producer = IndexWord(indexes + InProducer.offset)
         consumer = IndexWord(indexes + InConsumer.offset)
         self.data = data
         mask = size &- 1
+        produced = index
     }
 
     @inlinable @inline(__always)

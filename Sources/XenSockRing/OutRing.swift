@@ -134,13 +134,19 @@ public struct OutRingBack {
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let mask: UInt32
     /// The backend's own copy of out_cons.
-    public private(set) var consumed: UInt32 = 0
+    public private(set) var consumed: UInt32
 
     public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        self.init(indexes: indexes, data: data, size: size, startingAt: 0)
+    }
+
+    /// A ring whose index begins at `index`, as if that many bytes had passed.
+    init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32, startingAt index: UInt32) {
         producer = IndexWord(indexes + OutProducer.offset)
         consumer = IndexWord(indexes + OutConsumer.offset)
         self.data = data
         mask = size &- 1
+        consumed = index
     }
 
     @inlinable @inline(__always)
