@@ -81,8 +81,15 @@ if embedded {
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
-        .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockPlatformTests", dependencies: ["CXenSockSystem", "XenSockPlatform", "XenSockTestSupport"]),
+        .testTarget(
+            name: "XenSockFrontendTests",
+            dependencies: [
+                "CXenSockSystem", "XenSockFrontend", "XenSockPlatform", "XenSockRing", "XenSockTestSupport",
+                "XenSockWire",
+            ]),
     ]
 }
 
