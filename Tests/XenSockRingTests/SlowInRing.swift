@@ -44,7 +44,15 @@ final class SlowInRing {
         }
     }
 
-    func publishEndOfFile() { lock.withLock { endOfFile = true } }
+    /// - Returns: whether one token goes out.
+    func publishEndOfFile() -> Bool {
+        lock.withLock {
+            endOfFile = true
+            guard tokens == 0 else { return false }
+            tokens = 1
+            return true
+        }
+    }
 
     func stall() -> Bool {
         lock.withLock {

@@ -72,9 +72,16 @@ struct TokenTests {
 
     @Test func theEndOfFileKeepsTokensAndIndex() throws {
         _ = try ring.inBack.publish(9, edge: false)
-        _ = try ring.inBack.publishEndOfFile()
+        #expect(try !ring.inBack.publishEndOfFile())
         #expect(ring.inProducer.load() == .init(index: 9, flags: InProducer.endOfFile | 1))
         #expect(try ring.inFront.view().endOfFile)
+    }
+
+    @Test func theEndOfFileOfAnUnarmedRingSetsAToken() throws {
+        #expect(!ring.inBack.isArmed)
+        #expect(try ring.inBack.publishEndOfFile())
+        #expect(ring.inProducer.load() == .init(index: 0, flags: InProducer.endOfFile | 1))
+        #expect(ring.inBack.isArmed)
     }
 
     @Test func stallingIsRefusedWhileThereIsSpace() throws {
