@@ -141,11 +141,24 @@ public struct InRingFront {
         public var endOfFile: Bool { producer.has(InProducer.endOfFile) }
     }
 
+    /// Reads both words as they stood at one instant: a signal handler that consumed between the two loads, and a
+    /// backend that filled the space again, would make an honest pair look like a violation.
     @inlinable @inline(__always)
     public func view() throws(RingViolation) -> View {
-        let view = View(producer: producer.load(), consumer: consumer.load())
-        if view.count > size { throw RingViolation() }
-        return view
+        var before = consumer.load()
+        var tries = 0
+        while tries < exchangeLimit {
+            let produced = producer.load()
+            let after = consumer.load()
+            if after.index == before.index {
+                let view = View(producer: produced, consumer: after)
+                if view.count > size { throw RingViolation() }
+                return view
+            }
+            before = after
+            tries &+= 1
+        }
+        throw RingViolation()
     }
 
     /// The first `limit` bytes to read, from `skip` bytes behind the consumer's index.

@@ -40,11 +40,24 @@ public struct OutRingFront {
         public var isConnected: Bool { consumer.has(OutConsumer.connected) }
     }
 
+    /// Reads both words as they stood at one instant: a signal handler that published between the two loads, and a
+    /// backend that took it, would make an honest pair look like a violation.
     @inlinable @inline(__always)
     public func view() throws(RingViolation) -> View {
-        let view = View(producer: producer.load(), consumer: consumer.load())
-        if view.used > size { throw RingViolation() }
-        return view
+        var before = producer.load()
+        var tries = 0
+        while tries < exchangeLimit {
+            let consumed = consumer.load()
+            let after = producer.load()
+            if after.index == before.index {
+                let view = View(producer: after, consumer: consumed)
+                if view.used > size { throw RingViolation() }
+                return view
+            }
+            before = after
+            tries &+= 1
+        }
+        throw RingViolation()
     }
 
     /// The consumer word as it stands.
