@@ -76,11 +76,20 @@ if embedded {
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
         .target(name: "CXenSockWireCheck", path: "shim/wirecheck"),
         .testTarget(name: "XenSockWireTests", dependencies: ["CXenSockWireCheck", "XenSockRing", "XenSockWire"]),
-        .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing"]),
+        // Seeded randomness, shared pages: what several test targets use.
+        .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
+        .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
-        .testTarget(name: "XenSockFrontendTests", dependencies: ["XenSockFrontend"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockPlatformTests", dependencies: ["CXenSockSystem", "XenSockPlatform", "XenSockTestSupport"]),
+        .testTarget(
+            name: "XenSockFrontendTests",
+            dependencies: [
+                "CXenSockSystem", "XenSockFrontend", "XenSockPlatform", "XenSockRing", "XenSockTestSupport",
+                "XenSockWire",
+            ]),
     ]
 }
 

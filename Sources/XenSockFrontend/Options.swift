@@ -149,6 +149,7 @@ enum Urgent {
     static func send(_ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         guard cursor.total > 0 else { return 0 }
+        if cursor.isFaulty { return -Int(EFAULT) }
         // One byte at a time is all that programs send urgently; what stands before it goes the ordinary way.
         guard cursor.total == 1 else { return -Int(EOPNOTSUPP) }
         guard case .connected = handle.status.state, !handle.status.has(StatusLine.Flag.writeShut) else {

@@ -20,6 +20,7 @@ extension StreamSocket {
         if cursor.total == 0 { return 0 }
         let peek = flags & Int32(MSG_PEEK) != 0
         let discard = flags & Int32(MSG_TRUNC) != 0
+        if cursor.isFaulty, !discard { return -Int(EFAULT) }
         let all = flags & Int32(MSG_WAITALL) != 0 && !peek
         let ring = input
         let lock = status.receiveLock

@@ -25,6 +25,7 @@ extension StreamSocket {
         }
         if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
         if cursor.total == 0 { return 0 }
+        if cursor.isFaulty { return -Int(EFAULT) }
         let ring = output
         let lock = status.sendLock
         var sent = 0

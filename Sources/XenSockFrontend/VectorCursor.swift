@@ -8,6 +8,8 @@ struct VectorCursor {
     private var offset = 0
     /// Size of all vectors in bytes.
     let total: Int
+    /// Whether a vector with a size has no address (EFAULT, if its bytes are touched).
+    let isFaulty: Bool
 
     /// - Returns: nil if a size, or their sum, is negative as a signed number (EINVAL).
     @inline(__always)
@@ -16,14 +18,17 @@ struct VectorCursor {
         self.count = count
         var sum = 0
         var index = 0
+        var faulty = false
         while index < count {
-            let length = Int(bitPattern: UInt(vectors[index].iov_len))
+            let length = Int(truncatingIfNeeded: vectors[index].iov_len)
             let (next, overflow) = sum.addingReportingOverflow(length)
             if length < 0 || overflow { return nil }
             sum = next
+            if length > 0, vectors[index].iov_base == nil { faulty = true }
             index &+= 1
         }
         total = sum
+        isFaulty = faulty
     }
 
     /// Copies ring bytes to the program.

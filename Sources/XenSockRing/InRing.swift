@@ -6,17 +6,23 @@ public struct InRingBack {
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let mask: UInt32
     /// The backend's own copy of in_prod; what stands in shared memory is never believed.
-    public private(set) var produced: UInt32 = 0
+    public private(set) var produced: UInt32
 
     /// - Parameters:
     ///   - indexes: the indexes page, 4096 bytes. Not owned.
     ///   - data: the half's first byte. Not owned.
     ///   - size: the half's size in bytes, a power of two; 0 for a socket that has no data ring (yet).
     public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        self.init(indexes: indexes, data: data, size: size, startingAt: 0)
+    }
+
+    /// A ring whose index begins at `index`, as if that many bytes had passed.
+    init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32, startingAt index: UInt32) {
         producer = IndexWord(indexes + InProducer.offset)
         consumer = IndexWord(indexes + InConsumer.offset)
         self.data = data
         mask = size &- 1
+        produced = index
     }
 
     @inlinable @inline(__always)
@@ -135,11 +141,24 @@ public struct InRingFront {
         public var endOfFile: Bool { producer.has(InProducer.endOfFile) }
     }
 
+    /// Reads both words as they stood at one instant: a signal handler that consumed between the two loads, and a
+    /// backend that filled the space again, would make an honest pair look like a violation.
     @inlinable @inline(__always)
     public func view() throws(RingViolation) -> View {
-        let view = View(producer: producer.load(), consumer: consumer.load())
-        if view.count > size { throw RingViolation() }
-        return view
+        var before = consumer.load()
+        var tries = 0
+        while tries < exchangeLimit {
+            let produced = producer.load()
+            let after = consumer.load()
+            if after.index == before.index {
+                let view = View(producer: produced, consumer: after)
+                if view.count > size { throw RingViolation() }
+                return view
+            }
+            before = after
+            tries &+= 1
+        }
+        throw RingViolation()
     }
 
     /// The first `limit` bytes to read, from `skip` bytes behind the consumer's index.

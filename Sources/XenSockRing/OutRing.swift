@@ -40,11 +40,24 @@ public struct OutRingFront {
         public var isConnected: Bool { consumer.has(OutConsumer.connected) }
     }
 
+    /// Reads both words as they stood at one instant: a signal handler that published between the two loads, and a
+    /// backend that took it, would make an honest pair look like a violation.
     @inlinable @inline(__always)
     public func view() throws(RingViolation) -> View {
-        let view = View(producer: producer.load(), consumer: consumer.load())
-        if view.used > size { throw RingViolation() }
-        return view
+        var before = producer.load()
+        var tries = 0
+        while tries < exchangeLimit {
+            let consumed = consumer.load()
+            let after = producer.load()
+            if after.index == before.index {
+                let view = View(producer: after, consumer: consumed)
+                if view.used > size { throw RingViolation() }
+                return view
+            }
+            before = after
+            tries &+= 1
+        }
+        throw RingViolation()
     }
 
     /// The consumer word as it stands.
@@ -134,13 +147,19 @@ public struct OutRingBack {
     @usableFromInline let data: UnsafeMutableRawPointer
     @usableFromInline let mask: UInt32
     /// The backend's own copy of out_cons.
-    public private(set) var consumed: UInt32 = 0
+    public private(set) var consumed: UInt32
 
     public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
+        self.init(indexes: indexes, data: data, size: size, startingAt: 0)
+    }
+
+    /// A ring whose index begins at `index`, as if that many bytes had passed.
+    init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32, startingAt index: UInt32) {
         producer = IndexWord(indexes + OutProducer.offset)
         consumer = IndexWord(indexes + OutConsumer.offset)
         self.data = data
         mask = size &- 1
+        consumed = index
     }
 
     @inlinable @inline(__always)
