@@ -191,9 +191,8 @@ final class BackendSocket<Kernel: SocketKernel> {
         wantsTurn = true
     }
 
-    /// The port's pending bit was set: the frontend consumed, published, or asks to be looked at.
+    /// The port's pending bit was set: the frontend consumed or published.
     func doorbell() {
-        guarded { () throws(RingViolation) in try restoreToken() }
         wantsTurn = true
     }
 

@@ -1,12 +1,12 @@
 import XenSockRing
 import XenSockWire
 
-/// Breaks the locks of a session that died (docs/PROTOCOL.md, 3.3). `BackendSocket.settleDeadSender` and `restoreToken`
-/// are the rest of the service's part.
+/// Frees the locks of a session that died, after settling what its holders left (docs/PROTOCOL.md, 3.4).
+/// `BackendSocket.settleDeadReader` and `settleDeadSender` do the settling.
 enum LockRecovery {
     /// Looks at every socket that processes of `session` could hold.
     ///
-    /// - Parameter settle: called with each socket whose lock was broken, which has work then.
+    /// - Parameter settle: called with each socket whose lock was freed, which has work then.
     static func breakLocks(of session: Session, settle: (Service.Socket) -> Void) {
         if let arena = session.arena { breakLocks(of: session.id, in: arena, settle) }
         for arena in session.otherArenas where !arena.isDestroyed { breakLocks(of: session.id, in: arena, settle) }
@@ -16,14 +16,21 @@ enum LockRecovery {
         for port in 1..<arena.ports {
             guard let socket = arena.sockets[Int(port)] else { continue }
             let (receive, send) = arena.status(port).locks
-            // Before the lock is free: behind it a successor may send fillers of its own.
+            let heldReceive = isHeld(receive, by: session)
             let heldSend = isHeld(send, by: session)
-            if heldSend { socket.settleDeadSender() }
-            let brokeSend = heldSend && breakLock(send, of: session)
-            if breakLock(receive, of: session) || brokeSend {
-                socket.doorbell()
-                settle(socket)
+            guard heldReceive || heldSend else { continue }
+            // Before a lock is free: behind it a successor may receive and send on its own.
+            if heldReceive {
+                socket.settleDeadReader()
+                free(receive, of: session)
             }
+            if heldSend {
+                socket.settleDeadSender()
+                free(send, of: session)
+            }
+            // The dead may have taken STALL or IDLE away and not rung.
+            socket.doorbell()
+            settle(socket)
         }
     }
 
@@ -31,10 +38,9 @@ enum LockRecovery {
         UInt32(truncatingIfNeeded: word.load() >> 32) == session
     }
 
-    private static func breakLock(_ word: SharedWord64, of session: UInt32) -> Bool {
+    private static func free(_ word: SharedWord64, of session: UInt32) {
         let held = word.load()
         // Whoever changes the word meanwhile is alive: the dead do not.
-        guard UInt32(truncatingIfNeeded: held >> 32) == session else { return false }
-        return word.compareExchange(held, StatusLine.brokenLock)
+        if UInt32(truncatingIfNeeded: held >> 32) == session { _ = word.compareExchange(held, 0) }
     }
 }

@@ -1,15 +1,17 @@
 /// Which socket options go to the kernel as they are, and which may not: a value is the frontend's bytes, but the kernel
 /// reads it as the service's. Pointers, descriptors and the service's own privileges must not come from there.
 enum OptionRules {
+    /// - Parameter reading: getsockopt(2), not setsockopt(2).
     /// - Returns: 0, or the positive errno to answer.
-    static func refusal(level: Int32, name: Int32) -> Int32 {
+    static func refusal(level: Int32, name: Int32, reading: Bool) -> Int32 {
         switch level {
         case OptionNumber.solSocket: socketRefusal(name)
         case OptionNumber.ipprotoTCP: tcpRefusal(name)
         // From 64 on: netfilter's tables (pointers); from 200 on: multicast routing.
         case OptionNumber.ipprotoIP: name == 19 || name >= 64 ? Errno.enoprotoopt : 0
         case OptionNumber.ipprotoIPv6: ipv6Refusal(name)
-        default: Errno.enoprotoopt
+        // What TCP answers for a level that it does not know.
+        default: reading ? Errno.eopnotsupp : Errno.enoprotoopt
         }
     }
 

@@ -77,18 +77,12 @@ extension BackendSocket {
         _ = kernel.shutdown(placeholder, how: how)
     }
 
-    /// A reader that died may have taken the token of data that is still there; its successor rings for a new one
-    /// (docs/PROTOCOL.md, 3.3). All of the service's part in that recovery that is not lock breaking is here.
-    func restoreToken() throws(RingViolation) {
-        switch phase {
-        case .connected:
-            guard !endOfFile, try inRing.unread() > 0, !inRing.isArmed else { return }
-            if try inRing.arm() { sendToken() }
-        case .listening:
-            guard !endOfFile, !inRing.isArmed, kernel.poll(network, .input).contains(.input) else { return }
-            if try inRing.arm() { sendToken() }
-        default:
-            break
+    /// The holder of the receive lock died (docs/PROTOCOL.md, 3.4). Called before the lock is free.
+    func settleDeadReader() {
+        guard placeholder >= 0 else { return }
+        guarded { () throws(RingViolation) in
+            if try inRing.unsettle() { sendToken() }
         }
+        wantsTurn = true
     }
 }

@@ -57,7 +57,7 @@ extension BackendSocket {
     ///   - length: the room; then the value's length.
     func getsockopt(level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name)
+        let refusal = OptionRules.refusal(level: level, name: name, reading: true)
         guard refusal == 0 else { return 0 &- refusal }
         return kernel.getsockopt(network, level: level, name: name, value: value, length: &length)
     }
@@ -67,7 +67,7 @@ extension BackendSocket {
     ///   - position: the index of `out` at which options that act on the stream take effect.
     func setsockopt(level: Int32, name: Int32, value: UnsafeRawBufferPointer, at position: UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name)
+        let refusal = OptionRules.refusal(level: level, name: name, reading: false)
         guard refusal == 0 else { return 0 &- refusal }
         guard let size = OptionRules.orderedSize(level: level, name: name) else {
             return kernel.setsockopt(network, level: level, name: name, value: value)

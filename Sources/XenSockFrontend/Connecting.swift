@@ -79,12 +79,22 @@ extension Frontend {
         if address != nil, let length, Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
         guard case .listening = handle.status.state else { return -Int(EINVAL) }
         let socket = handle.socket
+        var isAttached = false
         while true {
             let arrival = socket.input.producerValue()
+            if arrival.has(InProducer.unsettled) {
+                socket.settleArrivals()
+                continue
+            }
             if arrival.has(InProducer.endOfFile) { return -Int(EINVAL) }
             if arrival.tokens > 0 {
                 let result = take(handle, socket, address, length, flags)
-                if result != -Int(EAGAIN) { return result }
+                if result == -Int(EBADF), !isAttached, attach(handle) {
+                    // A listener that was inherited. The port went with the refused request; the next try takes another.
+                    isAttached = true
+                } else if result != -Int(EAGAIN) {
+                    return result
+                }
                 continue
             }
             let error = handle.status.takeError()
@@ -93,10 +103,7 @@ extension Frontend {
                 return socket.isAbandoned() ? -Int(ECONNABORTED) : -Int(EAGAIN)
             }
             let result = socket.domain.awaitToken(handle.fd)
-            if result > 0 {
-                socket.settleIdleTokens()
-                continue
-            }
+            if result > 0 { continue }
             if result == 0, socket.input.producerValue().has(InProducer.endOfFile) { continue }
             return result == 0 ? -Int(ECONNABORTED) : result
         }
@@ -104,7 +111,7 @@ extension Frontend {
 
     /// Asks for a connection that a token announces.
     ///
-    /// - Returns: its descriptor; -EAGAIN if another process was faster.
+    /// - Returns: its descriptor; -EAGAIN if another process was faster; -EBADF if the session does not know the listener.
     private static func take(
         _ listener: SocketHandle, _ socket: StreamSocket<LocalDomain>, _ address: UnsafeMutableRawPointer?,
         _ length: UnsafeMutablePointer<socklen_t>?, _ flags: Int32
@@ -117,8 +124,7 @@ extension Frontend {
             }
             IndexesPageWriter(base + Arena.offset(of: page)).writeRing(order: ringOrder, indexesPage: page)
             SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(ringOrder)
-            let response = command(
-                listener,
+            let response = Commands.exchange(
                 .accept(
                     id: listener.entry.id, newID: id, ring: .indexesPage(page), eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {
@@ -180,19 +186,22 @@ extension StreamSocket {
         let ring = input
         let lock = status.receiveLock
         let held = lock.acquire(tag)
-        let value = ring.producerValue()
+        var value = ring.producerValue()
+        if value.has(InProducer.unsettled) {
+            settleTokens(ring)
+            value = ring.producerValue()
+        }
         if value.index == arrivals, value.tokens > 0, !value.has(InProducer.endOfFile), ring.disarm(value) {
             eat(value.tokens)
         }
         lock.release(held)
     }
 
-    /// Takes a byte that stands in the placeholder although no token counts: left by a process that died.
-    func settleIdleTokens() {
+    /// Recovery of a listener after a process died that was taking a connection from it.
+    func settleArrivals() {
         let lock = status.receiveLock
         let held = lock.acquire(tag)
-        let value = input.producerValue()
-        if value.tokens == 0, !value.has(InProducer.endOfFile) { _ = domain.receiveTokens(placeholder, 256) }
+        settleTokens(input)
         lock.release(held)
     }
 

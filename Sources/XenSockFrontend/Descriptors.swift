@@ -126,7 +126,8 @@ enum Descriptors {
 
     /// Moves a descriptor of the library out of the program's way, to a high number. Returns its new number.
     static func movedHigh(_ fd: Int32) -> Int32 {
-        let limit = min(Limits.descriptors, UInt64(ProcessState.descriptorLimit))
+        // Not as high as may be: fork(2) copies the kernel's table up to the highest.
+        let limit = min(Limits.descriptors, 8192)
         let lowest = limit > 256 ? limit &- 64 : limit / 2
         let moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(lowest))
         if moved < 0 { return fd }

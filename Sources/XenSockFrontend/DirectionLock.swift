@@ -4,7 +4,7 @@ import XenSockRing
 import XenSockWire
 
 /// The lock of one direction of a socket, shared by every thread and process that has the socket. It is held while bytes
-/// are copied, never while waiting. If its holder's process dies the service breaks it.
+/// are copied, never while waiting. If its holder's process dies the service settles what it can and frees the lock.
 @frozen
 public struct DirectionLock {
     @usableFromInline let word: SharedWord64
@@ -18,8 +18,6 @@ public struct DirectionLock {
         case free
         /// The calling thread holds it already: this is a signal handler that interrupted it. Do not release.
         case reentered
-        /// Its holder died: settle what it left, then go on.
-        case broken
     }
 
     /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.
@@ -43,8 +41,6 @@ public struct DirectionLock {
             if holder == tag { return .reentered }
             if holder == 0 {
                 if word.compareExchange(0, tag) { return .free }
-            } else if holder == StatusLine.brokenLock {
-                if word.compareExchange(holder, tag) { return .broken }
             } else if round < 64 {
                 xs_pause()
             } else {

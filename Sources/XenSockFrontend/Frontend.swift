@@ -152,10 +152,14 @@ public enum Frontend {
         output: UnsafeMutableRawBufferPointer? = nil
     ) -> Response {
         let response = Commands.exchange(request, input: input, output: output)
-        guard response.ret == -EBADF else { return response }
+        guard response.ret == -EBADF, attach(handle) else { return response }
+        return Commands.exchange(request, input: input, output: output)
+    }
+
+    /// Makes a socket known to this session. Returns whether the service took it.
+    static func attach(_ handle: SocketHandle) -> Bool {
         let attachment = Commands.attach(handle.fd, id: handle.entry.id, withArena: false)
         Frames.drop(attachment.memory, attachment.doorbell)
-        if attachment.error != 0 { return response }
-        return Commands.exchange(request, input: input, output: output)
+        return attachment.error == 0
     }
 }

@@ -26,11 +26,14 @@ extension StreamSocket {
         let lock = status.receiveLock
         var got = 0
         var held = lock.acquire(tag)
-        if case .broken = held { settleTokens(ring) }
         while true {
             guard let view = try? ring.view() else {
                 lock.release(held)
                 return got > 0 ? got : -Int(EIO)
+            }
+            if view.producer.has(InProducer.unsettled) {
+                settleTokens(ring)
+                continue
             }
             if view.count > 0 {
                 if got == cursor.total { break }
@@ -80,11 +83,7 @@ extension StreamSocket {
             lock.release(held)
             let result = domain.awaitToken(placeholder)
             held = lock.acquire(tag)
-            if case .broken = held { settleTokens(ring) }
-            if result > 0 {
-                dropStaleTokens(ring)
-                continue
-            }
+            if result > 0 { continue }
             if result == 0, ring.producerValue().has(InProducer.endOfFile) { continue }
             if got == 0 { got = result == 0 ? -Int(ECONNRESET) : result }
             break
@@ -134,26 +133,17 @@ extension StreamSocket {
         }
     }
 
-    /// Takes bytes that stand in the placeholder although the producer word counts none: left by a holder that died.
-    /// Called with the receive lock held.
-    func dropStaleTokens(_ ring: InRingFront) {
-        guard let view = try? ring.view() else { return }
-        if view.count == 0, view.producer.tokens == 0, !view.endOfFile {
-            _ = domain.receiveTokens(placeholder, 256)
-        }
-    }
-
-    /// Recovery after the service broke the receive lock: the dead holder may have cleared tokens that it did not
-    /// receive, or received some that still count.
+    /// Recovery after a holder of the receive lock died: it may have cleared tokens that it did not receive. Counts what
+    /// stands in the placeholder; nothing comes to it while the word is unsettled. Called with the lock held.
     func settleTokens(_ ring: InRingFront) {
-        var tries = 0
-        while tries < 100 {
-            let value = ring.producerValue()
-            if value.has(InProducer.endOfFile) { return }
-            while domain.receiveTokens(placeholder, 256) > 0 {}
-            if ring.disarm(value) { break }
-            tries &+= 1
+        var standing = domain.countTokens(placeholder)
+        while standing > Int(InProducer.tokens) {
+            let received = domain.receiveTokens(placeholder, standing &- Int(InProducer.tokens))
+            if received <= 0 { break }
+            standing &-= received
         }
-        if let view = try? ring.view(), view.count > 0 { notify() }
+        let tokens = UInt32(standing < 0 ? 0 : standing) & InProducer.tokens
+        var value = ring.producerValue()
+        while value.has(InProducer.unsettled), !ring.settle(value, tokens: tokens) { value = ring.producerValue() }
     }
 }

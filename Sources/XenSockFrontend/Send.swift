@@ -30,7 +30,6 @@ extension StreamSocket {
         let lock = status.sendLock
         var sent = 0
         var held = lock.acquire(tag)
-        if case .broken = held { settleFiller(ring) }
         var deadline = 0
         while sent < cursor.total {
             guard let view = try? ring.view() else {
@@ -78,7 +77,6 @@ extension StreamSocket {
             lock.release(held)
             let result = awaitSpace(&deadline)
             held = lock.acquire(tag)
-            if case .broken = held { settleFiller(ring) }
             if result <= 0 {
                 if sent == 0 { sent = result }
                 break
@@ -159,11 +157,5 @@ extension StreamSocket {
             tries &+= 1
         }
         return false
-    }
-
-    /// Recovery after the service broke the send lock: the dead holder may have announced a filler (FPEND) without
-    /// sending it. Another filler makes FULL true; one too many is received by the backend with the next.
-    func settleFiller(_ ring: OutRingFront) {
-        if ring.consumerValue().has(OutConsumer.fillerPending) { sendFiller(ring) }
     }
 }

@@ -8,8 +8,9 @@ struct Lifeline {
     /// For the command: not closed on exec, and high, out of the way of programs that choose low numbers.
     let writingEnd: Int32
 
-    /// The least number of the writing end where the limit of descriptors allows it.
-    static let preferredDescriptor: Int32 = 900
+    /// The number of the writing end where the limit of descriptors allows it: out of the way, yet not so high that
+    /// every fork(2) copies a large table.
+    static let preferredDescriptor: Int32 = 8100
 
     init() throws(LaunchError) {
         let pipe = try Pipe()

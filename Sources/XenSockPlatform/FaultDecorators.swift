@@ -21,6 +21,8 @@
         }
 
         public func isHungUp(_ placeholder: Int32) -> Bool { base.isHungUp(placeholder) }
+
+        public func countTokens(_ placeholder: Int32) -> Int { base.countTokens(placeholder) }
     }
 
     /// Holds notifications back until `deliver`, and tokens for as many looks as `tokenDelay` says. The protocol must

@@ -9,6 +9,9 @@ public protocol FrontendDomain {
     /// - Returns: their number; 0 if the other end is closed or shut down; a negative errno (-EAGAIN: none there).
     func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int
 
+    /// The number of tokens that stand in the placeholder, or a negative errno.
+    func countTokens(_ placeholder: Int32) -> Int
+
     /// Sends one filler without waiting. Returns whether it went out.
     func sendFiller(_ placeholder: Int32) -> Bool
 

@@ -45,6 +45,12 @@
             notified.insert(port)
         }
 
+        public func countTokens(_ placeholder: Int32) -> Int {
+            before(.countTokens)
+            guard let pair = placeholders[placeholder] else { return -Int(EBADF) }
+            return pair.unread(at: .program)
+        }
+
         public func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int {
             before(.receiveTokens)
             guard let pair = placeholders[placeholder] else { return -Int(EBADF) }

@@ -34,6 +34,12 @@ public struct LocalDomain: FrontendDomain {
         }
     }
 
+    public func countTokens(_ placeholder: Int32) -> Int {
+        var count: Int32 = 0
+        let result = Kernel.ioctl(placeholder, UInt(FIONREAD), &count)
+        return result < 0 ? result : Int(count)
+    }
+
     public func sendFiller(_ placeholder: Int32) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: Self.fillerSize, alignment: 8) { buffer in
             memset(buffer.baseAddress!, 0, Self.fillerSize)

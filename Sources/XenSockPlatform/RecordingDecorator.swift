@@ -2,7 +2,7 @@
     /// One thing that a frontend asked of its domain, and the answer.
     public struct DomainEvent: Equatable, Sendable {
         public enum Operation: Sendable {
-            case notify, receiveTokens, sendFiller, awaitToken, awaitWritable, isHungUp
+            case notify, receiveTokens, countTokens, sendFiller, awaitToken, awaitWritable, isHungUp
         }
 
         public var operation: Operation
@@ -43,6 +43,10 @@
 
         public func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int {
             record(.receiveTokens, Int(placeholder), base.receiveTokens(placeholder, count))
+        }
+
+        public func countTokens(_ placeholder: Int32) -> Int {
+            record(.countTokens, Int(placeholder), base.countTokens(placeholder))
         }
 
         public func sendFiller(_ placeholder: Int32) -> Bool {

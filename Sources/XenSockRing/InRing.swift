@@ -51,15 +51,16 @@ public struct InRingBack {
         let next = produced &+ count
         let (before, after) = try producer.update { value in
             let tokens = value.tokens
-            let add: UInt32 = tokens == 0 || (edge && tokens < InProducer.tokens) ? 1 : 0
+            // Unsettled, a token sent already wakes whoever waits, and the next holder of the lock counts.
+            let adds = !value.has(InProducer.unsettled) && (tokens == 0 || (edge && tokens < InProducer.tokens))
+            let add: UInt32 = adds ? 1 : 0
             return IndexWord.Value(index: next, flags: (value.flags & ~InProducer.tokens) | (tokens &+ add))
         }
         produced = next
         return after.tokens != before.tokens
     }
 
-    /// Sets TOKENS if it is 0: there is something to see that is not data (an error, a decided connect), or the
-    /// reader's recovery left data without a token.
+    /// Sets TOKENS if it is 0: there is something to see that is not data (an error, a decided connect).
     ///
     /// - Returns: whether the caller must now send one token.
     public mutating func arm() throws(RingViolation) -> Bool {
@@ -73,13 +74,24 @@ public struct InRingBack {
     public func publishEndOfFile() throws(RingViolation) -> Bool {
         let index = produced
         let (before, _) = try producer.update { value in
-            let add: UInt32 = value.tokens == 0 ? 1 : 0
+            let add: UInt32 = value.tokens == 0 && !value.has(InProducer.unsettled) ? 1 : 0
             return .init(index: index, flags: (value.flags | InProducer.endOfFile) &+ add)
         }
-        return before.tokens == 0
+        return before.tokens == 0 && !before.has(InProducer.unsettled)
     }
 
-    /// Whether a token stands. Data in the ring without one means that a reader died on the way.
+    /// The holder of the receive lock died: how many tokens it received of those that it cleared nobody knows. From here
+    /// on TOKENS stands still until the next holder has counted.
+    ///
+    /// - Returns: whether the caller must now send one token, so that whoever waits looks.
+    public func unsettle() throws(RingViolation) -> Bool {
+        let (before, _) = try producer.update { value in
+            .init(index: value.index, flags: value.flags | InProducer.unsettled)
+        }
+        return !before.has(InProducer.endOfFile)
+    }
+
+    /// Whether a token stands.
     @inlinable
     public var isArmed: Bool { producer.load().tokens != 0 }
 
@@ -209,6 +221,16 @@ public struct InRingFront {
     @inlinable @inline(__always)
     public func disarm(_ value: IndexWord.Value) -> Bool {
         producer.compareExchange(value, .init(index: value.index, flags: value.flags & ~InProducer.tokens))
+    }
+
+    /// Ends the recovery after a reader's death: TOKENS is what stands in the placeholder, which changes no more while
+    /// the word is unsettled.
+    ///
+    /// - Parameter tokens: the bytes counted, at most 255.
+    /// - Returns: false if the producer moved: try again.
+    public func settle(_ value: IndexWord.Value, tokens: UInt32) -> Bool {
+        let flags = value.flags & ~(InProducer.tokens | InProducer.unsettled) | (tokens & InProducer.tokens)
+        return producer.compareExchange(value, .init(index: value.index, flags: flags))
     }
 
     /// The producer word as it stands.

@@ -68,6 +68,8 @@ public enum InProducer {
     /// The count of tokens, bits 0..7.
     public static let tokens: UInt32 = 0xff
     public static let endOfFile: UInt32 = 1 << 8
+    /// A reader died: TOKENS does not say how many bytes stand in the placeholder, until the next holder counts them.
+    public static let unsettled: UInt32 = 1 << 9
 }
 
 /// Flags of the consumer word of `in`.

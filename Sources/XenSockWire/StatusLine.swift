@@ -35,9 +35,6 @@ public enum StatusLine {
         public static let listening: UInt32 = 32
     }
 
-    /// A lock that the service broke: its next holder settles tokens and filler.
-    public static let brokenLock: UInt64 = 1 << 31
-
     /// The word of a lock held by `thread` of `session`.
     public static func lock(session: UInt32, thread: UInt32) -> UInt64 {
         UInt64(session) &<< 32 | UInt64(thread)

@@ -1,9 +1,89 @@
 /* Made by shim/symbols/generate from symbols.txt: change the table, not this file. */
 #include "CXenSockPreload.h"
 
+int xsExportSocket(int domain, int type, int protocol) __asm__("socket");
+int xsExportSocket(int domain, int type, int protocol) {
+    return xsSocket(domain, type, protocol);
+}
+
+int xsExportSocketpair(int domain, int type, int protocol, int *pair) __asm__("socketpair");
+int xsExportSocketpair(int domain, int type, int protocol, int *pair) {
+    return xsSocketpair(domain, type, protocol, pair);
+}
+
+int xsExportBind(int fd, const void *address, socklen_t length) __asm__("bind");
+int xsExportBind(int fd, const void *address, socklen_t length) {
+    return xsBind(fd, address, length);
+}
+
+int xsExportBindresvport(int fd, struct sockaddr_in *address) __asm__("bindresvport");
+int xsExportBindresvport(int fd, struct sockaddr_in *address) {
+    return xsBindresvport(fd, address);
+}
+
+int xsExportConnect(int fd, const void *address, socklen_t length) __asm__("connect");
+int xsExportConnect(int fd, const void *address, socklen_t length) {
+    return xsConnect(fd, address, length);
+}
+
 int xsExportInternalConnect(int fd, const void *address, socklen_t length) __asm__("__connect");
 int xsExportInternalConnect(int fd, const void *address, socklen_t length) {
     return xsConnect(fd, address, length);
+}
+
+int xsExportListen(int fd, int backlog) __asm__("listen");
+int xsExportListen(int fd, int backlog) {
+    return xsListen(fd, backlog);
+}
+
+int xsExportAccept(int fd, void *address, socklen_t *length) __asm__("accept");
+int xsExportAccept(int fd, void *address, socklen_t *length) {
+    return xsAccept(fd, address, length);
+}
+
+int xsExportAccept4(int fd, void *address, socklen_t *length, int flags) __asm__("accept4");
+int xsExportAccept4(int fd, void *address, socklen_t *length, int flags) {
+    return xsAccept4(fd, address, length, flags);
+}
+
+int xsExportShutdown(int fd, int how) __asm__("shutdown");
+int xsExportShutdown(int fd, int how) {
+    return xsShutdown(fd, how);
+}
+
+int xsExportGetsockname(int fd, void *address, socklen_t *length) __asm__("getsockname");
+int xsExportGetsockname(int fd, void *address, socklen_t *length) {
+    return xsGetsockname(fd, address, length);
+}
+
+int xsExportGetpeername(int fd, void *address, socklen_t *length) __asm__("getpeername");
+int xsExportGetpeername(int fd, void *address, socklen_t *length) {
+    return xsGetpeername(fd, address, length);
+}
+
+int xsExportGetsockopt(int fd, int level, int name, void *value, socklen_t *length) __asm__("getsockopt");
+int xsExportGetsockopt(int fd, int level, int name, void *value, socklen_t *length) {
+    return xsGetsockopt(fd, level, name, value, length);
+}
+
+int xsExportSetsockopt(int fd, int level, int name, const void *value, socklen_t length) __asm__("setsockopt");
+int xsExportSetsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+    return xsSetsockopt(fd, level, name, value, length);
+}
+
+int xsExportIsfdtype(int fd, int type) __asm__("isfdtype");
+int xsExportIsfdtype(int fd, int type) {
+    return xsIsfdtype(fd, type);
+}
+
+int xsExportSockatmark(int fd) __asm__("sockatmark");
+int xsExportSockatmark(int fd) {
+    return xsSockatmark(fd);
+}
+
+ssize_t xsExportSend(int fd, const void *buffer, size_t size, int flags) __asm__("send");
+ssize_t xsExportSend(int fd, const void *buffer, size_t size, int flags) {
+    return xsSend(fd, buffer, size, flags);
 }
 
 ssize_t xsExportInternalSend(int fd, const void *buffer, size_t size, int flags) __asm__("__send");
@@ -11,9 +91,39 @@ ssize_t xsExportInternalSend(int fd, const void *buffer, size_t size, int flags)
     return xsSend(fd, buffer, size, flags);
 }
 
+ssize_t xsExportSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) __asm__("sendto");
+ssize_t xsExportSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) {
+    return xsSendto(fd, buffer, size, flags, address, length);
+}
+
+ssize_t xsExportSendmsg(int fd, const struct msghdr *message, int flags) __asm__("sendmsg");
+ssize_t xsExportSendmsg(int fd, const struct msghdr *message, int flags) {
+    return xsSendmsg(fd, message, flags);
+}
+
+int xsExportSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) __asm__("sendmmsg");
+int xsExportSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
+    return xsSendmmsg(fd, messages, count, flags);
+}
+
+ssize_t xsExportWrite(int fd, const void *buffer, size_t size) __asm__("write");
+ssize_t xsExportWrite(int fd, const void *buffer, size_t size) {
+    return xsWrite(fd, buffer, size);
+}
+
 ssize_t xsExportInternalWrite(int fd, const void *buffer, size_t size) __asm__("__write");
 ssize_t xsExportInternalWrite(int fd, const void *buffer, size_t size) {
     return xsWrite(fd, buffer, size);
+}
+
+ssize_t xsExportWritev(int fd, const struct iovec *vectors, int count) __asm__("writev");
+ssize_t xsExportWritev(int fd, const struct iovec *vectors, int count) {
+    return xsWritev(fd, vectors, count);
+}
+
+ssize_t xsExportPwrite(int fd, const void *buffer, size_t size, off_t offset) __asm__("pwrite");
+ssize_t xsExportPwrite(int fd, const void *buffer, size_t size, off_t offset) {
+    return xsPwrite(fd, buffer, size, offset);
 }
 
 ssize_t xsExportPwrite64(int fd, const void *buffer, size_t size, off_t offset) __asm__("pwrite64");
@@ -26,9 +136,19 @@ ssize_t xsExportInternalPwrite64(int fd, const void *buffer, size_t size, off_t 
     return xsPwrite(fd, buffer, size, offset);
 }
 
+ssize_t xsExportPwritev(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("pwritev");
+ssize_t xsExportPwritev(int fd, const struct iovec *vectors, int count, off_t offset) {
+    return xsPwritev(fd, vectors, count, offset);
+}
+
 ssize_t xsExportPwritev64(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("pwritev64");
 ssize_t xsExportPwritev64(int fd, const struct iovec *vectors, int count, off_t offset) {
     return xsPwritev(fd, vectors, count, offset);
+}
+
+ssize_t xsExportPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("pwritev2");
+ssize_t xsExportPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    return xsPwritev2(fd, vectors, count, offset, flags);
 }
 
 ssize_t xsExportPwritev64v2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("pwritev64v2");
@@ -36,9 +156,44 @@ ssize_t xsExportPwritev64v2(int fd, const struct iovec *vectors, int count, off_
     return xsPwritev2(fd, vectors, count, offset, flags);
 }
 
+ssize_t xsExportRecv(int fd, void *buffer, size_t size, int flags) __asm__("recv");
+ssize_t xsExportRecv(int fd, void *buffer, size_t size, int flags) {
+    return xsRecv(fd, buffer, size, flags);
+}
+
+ssize_t xsExportRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) __asm__("recvfrom");
+ssize_t xsExportRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) {
+    return xsRecvfrom(fd, buffer, size, flags, address, length);
+}
+
+ssize_t xsExportRecvmsg(int fd, struct msghdr *message, int flags) __asm__("recvmsg");
+ssize_t xsExportRecvmsg(int fd, struct msghdr *message, int flags) {
+    return xsRecvmsg(fd, message, flags);
+}
+
+int xsExportRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) __asm__("recvmmsg");
+int xsExportRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
+    return xsRecvmmsg(fd, messages, count, flags, timeout);
+}
+
+ssize_t xsExportRead(int fd, void *buffer, size_t size) __asm__("read");
+ssize_t xsExportRead(int fd, void *buffer, size_t size) {
+    return xsRead(fd, buffer, size);
+}
+
 ssize_t xsExportInternalRead(int fd, void *buffer, size_t size) __asm__("__read");
 ssize_t xsExportInternalRead(int fd, void *buffer, size_t size) {
     return xsRead(fd, buffer, size);
+}
+
+ssize_t xsExportReadv(int fd, const struct iovec *vectors, int count) __asm__("readv");
+ssize_t xsExportReadv(int fd, const struct iovec *vectors, int count) {
+    return xsReadv(fd, vectors, count);
+}
+
+ssize_t xsExportPread(int fd, void *buffer, size_t size, off_t offset) __asm__("pread");
+ssize_t xsExportPread(int fd, void *buffer, size_t size, off_t offset) {
+    return xsPread(fd, buffer, size, offset);
 }
 
 ssize_t xsExportPread64(int fd, void *buffer, size_t size, off_t offset) __asm__("pread64");
@@ -51,9 +206,19 @@ ssize_t xsExportInternalPread64(int fd, void *buffer, size_t size, off_t offset)
     return xsPread(fd, buffer, size, offset);
 }
 
+ssize_t xsExportPreadv(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("preadv");
+ssize_t xsExportPreadv(int fd, const struct iovec *vectors, int count, off_t offset) {
+    return xsPreadv(fd, vectors, count, offset);
+}
+
 ssize_t xsExportPreadv64(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("preadv64");
 ssize_t xsExportPreadv64(int fd, const struct iovec *vectors, int count, off_t offset) {
     return xsPreadv(fd, vectors, count, offset);
+}
+
+ssize_t xsExportPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("preadv2");
+ssize_t xsExportPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
+    return xsPreadv2(fd, vectors, count, offset, flags);
 }
 
 ssize_t xsExportPreadv64v2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("preadv64v2");
@@ -61,9 +226,34 @@ ssize_t xsExportPreadv64v2(int fd, const struct iovec *vectors, int count, off_t
     return xsPreadv2(fd, vectors, count, offset, flags);
 }
 
+ssize_t xsExportInternalRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) __asm__("__recv_chk");
+ssize_t xsExportInternalRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) {
+    return xsRecvChk(fd, buffer, size, room, flags);
+}
+
+ssize_t xsExportInternalRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) __asm__("__recvfrom_chk");
+ssize_t xsExportInternalRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) {
+    return xsRecvfromChk(fd, buffer, size, room, flags, address, length);
+}
+
+ssize_t xsExportInternalReadChk(int fd, void *buffer, size_t size, size_t room) __asm__("__read_chk");
+ssize_t xsExportInternalReadChk(int fd, void *buffer, size_t size, size_t room) {
+    return xsReadChk(fd, buffer, size, room);
+}
+
+ssize_t xsExportInternalPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) __asm__("__pread_chk");
+ssize_t xsExportInternalPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) {
+    return xsPreadChk(fd, buffer, size, offset, room);
+}
+
 ssize_t xsExportInternalPread64Chk(int fd, void *buffer, size_t size, off_t offset, size_t room) __asm__("__pread64_chk");
 ssize_t xsExportInternalPread64Chk(int fd, void *buffer, size_t size, off_t offset, size_t room) {
     return xsPreadChk(fd, buffer, size, offset, room);
+}
+
+ssize_t xsExportSendfile(int out, int in, off_t *offset, size_t count) __asm__("sendfile");
+ssize_t xsExportSendfile(int out, int in, off_t *offset, size_t count) {
+    return xsSendfile(out, in, offset, count);
 }
 
 ssize_t xsExportSendfile64(int out, int in, off_t *offset, size_t count) __asm__("sendfile64");
@@ -71,9 +261,54 @@ ssize_t xsExportSendfile64(int out, int in, off_t *offset, size_t count) {
     return xsSendfile(out, in, offset, count);
 }
 
+ssize_t xsExportSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("splice");
+ssize_t xsExportSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
+    return xsSplice(in, inOffset, out, outOffset, count, flags);
+}
+
+ssize_t xsExportTee(int in, int out, size_t count, unsigned int flags) __asm__("tee");
+ssize_t xsExportTee(int in, int out, size_t count, unsigned int flags) {
+    return xsTee(in, out, count, flags);
+}
+
+ssize_t xsExportVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) __asm__("vmsplice");
+ssize_t xsExportVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) {
+    return xsVmsplice(fd, vectors, count, flags);
+}
+
+ssize_t xsExportCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("copy_file_range");
+ssize_t xsExportCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
+    return xsCopyFileRange(in, inOffset, out, outOffset, count, flags);
+}
+
+int xsExportPoll(struct pollfd *fds, nfds_t count, int timeout) __asm__("poll");
+int xsExportPoll(struct pollfd *fds, nfds_t count, int timeout) {
+    return xsPoll(fds, count, timeout);
+}
+
 int xsExportInternalPoll(struct pollfd *fds, nfds_t count, int timeout) __asm__("__poll");
 int xsExportInternalPoll(struct pollfd *fds, nfds_t count, int timeout) {
     return xsPoll(fds, count, timeout);
+}
+
+int xsExportPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) __asm__("ppoll");
+int xsExportPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
+    return xsPpoll(fds, count, timeout, mask);
+}
+
+int xsExportInternalPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) __asm__("__poll_chk");
+int xsExportInternalPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
+    return xsPollChk(fds, count, timeout, room);
+}
+
+int xsExportInternalPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) __asm__("__ppoll_chk");
+int xsExportInternalPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) {
+    return xsPpollChk(fds, count, timeout, mask, room);
+}
+
+int xsExportSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) __asm__("select");
+int xsExportSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) {
+    return xsSelect(count, readable, writable, exceptional, timeout);
 }
 
 int xsExportInternalSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) __asm__("__select");
@@ -81,14 +316,79 @@ int xsExportInternalSelect(int count, fd_set *readable, fd_set *writable, fd_set
     return xsSelect(count, readable, writable, exceptional, timeout);
 }
 
+int xsExportPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) __asm__("pselect");
+int xsExportPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) {
+    return xsPselect(count, readable, writable, exceptional, timeout, mask);
+}
+
+int xsExportEpollCreate(int size) __asm__("epoll_create");
+int xsExportEpollCreate(int size) {
+    return xsEpollCreate(size);
+}
+
+int xsExportEpollCreate1(int flags) __asm__("epoll_create1");
+int xsExportEpollCreate1(int flags) {
+    return xsEpollCreate1(flags);
+}
+
+int xsExportEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) __asm__("epoll_ctl");
+int xsExportEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) {
+    return xsEpollCtl(epoll, operation, fd, event);
+}
+
+int xsExportEpollWait(int epoll, struct epoll_event *events, int count, int timeout) __asm__("epoll_wait");
+int xsExportEpollWait(int epoll, struct epoll_event *events, int count, int timeout) {
+    return xsEpollWait(epoll, events, count, timeout);
+}
+
+int xsExportEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) __asm__("epoll_pwait");
+int xsExportEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
+    return xsEpollPwait(epoll, events, count, timeout, mask);
+}
+
+int xsExportEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) __asm__("epoll_pwait2");
+int xsExportEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
+    return xsEpollPwait2(epoll, events, count, timeout, mask);
+}
+
+int xsExportClose(int fd) __asm__("close");
+int xsExportClose(int fd) {
+    return xsClose(fd);
+}
+
 int xsExportInternalClose(int fd) __asm__("__close");
 int xsExportInternalClose(int fd) {
     return xsClose(fd);
 }
 
+void xsExportClosefrom(int first) __asm__("closefrom");
+void xsExportClosefrom(int first) {
+    xsClosefrom(first);
+}
+
+int xsExportCloseRange(unsigned int first, unsigned int last, int flags) __asm__("close_range");
+int xsExportCloseRange(unsigned int first, unsigned int last, int flags) {
+    return xsCloseRange(first, last, flags);
+}
+
+int xsExportDup(int fd) __asm__("dup");
+int xsExportDup(int fd) {
+    return xsDup(fd);
+}
+
+int xsExportDup2(int fd, int to) __asm__("dup2");
+int xsExportDup2(int fd, int to) {
+    return xsDup2(fd, to);
+}
+
 int xsExportInternalDup2(int fd, int to) __asm__("__dup2");
 int xsExportInternalDup2(int fd, int to) {
     return xsDup2(fd, to);
+}
+
+int xsExportDup3(int fd, int to, int flags) __asm__("dup3");
+int xsExportDup3(int fd, int to, int flags) {
+    return xsDup3(fd, to, flags);
 }
 
 int xsExportFcntl(int fd, int command, ...) __asm__("fcntl");
@@ -125,6 +425,51 @@ int xsExportIoctl(int fd, unsigned long request, ...) {
     void *argument = va_arg(list, void *);
     va_end(list);
     return xsIoctl(fd, request, argument);
+}
+
+int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
+int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
+    return xsGetaddrinfo(node, service, hints, result);
+}
+
+int xsExportGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) __asm__("getnameinfo");
+int xsExportGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
+    return xsGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags);
+}
+
+struct hostent *xsExportGethostbyname(const char *name) __asm__("gethostbyname");
+struct hostent *xsExportGethostbyname(const char *name) {
+    return xsGethostbyname(name);
+}
+
+struct hostent *xsExportGethostbyname2(const char *name, int family) __asm__("gethostbyname2");
+struct hostent *xsExportGethostbyname2(const char *name, int family) {
+    return xsGethostbyname2(name, family);
+}
+
+struct hostent *xsExportGethostbyaddr(const void *address, socklen_t length, int family) __asm__("gethostbyaddr");
+struct hostent *xsExportGethostbyaddr(const void *address, socklen_t length, int family) {
+    return xsGethostbyaddr(address, length, family);
+}
+
+int xsExportGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname_r");
+int xsExportGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return xsGethostbynameR(name, entry, buffer, room, result, error);
+}
+
+int xsExportGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname2_r");
+int xsExportGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return xsGethostbyname2R(name, family, entry, buffer, room, result, error);
+}
+
+int xsExportGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyaddr_r");
+int xsExportGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
+    return xsGethostbyaddrR(address, length, family, entry, buffer, room, result, error);
+}
+
+FILE *xsExportFdopen(int fd, const char *mode) __asm__("fdopen");
+FILE *xsExportFdopen(int fd, const char *mode) {
+    return xsFdopen(fd, mode);
 }
 
 FILE *xsExportInternalIOFdopen(int fd, const char *mode) __asm__("_IO_fdopen");

@@ -4,312 +4,312 @@
 
 /* Lifecycle */
 
-int xsSocket(int domain, int type, int protocol) __asm__("socket");
+int xsSocket(int domain, int type, int protocol);
 static inline int xsNextSocket(int domain, int type, int protocol) {
     return ((int (*)(int domain, int type, int protocol))xsNext(0))(domain, type, protocol);
 }
 
-int xsSocketpair(int domain, int type, int protocol, int *pair) __asm__("socketpair");
+int xsSocketpair(int domain, int type, int protocol, int *pair);
 static inline int xsNextSocketpair(int domain, int type, int protocol, int *pair) {
     return ((int (*)(int domain, int type, int protocol, int *pair))xsNext(1))(domain, type, protocol, pair);
 }
 
-int xsBind(int fd, const void *address, socklen_t length) __asm__("bind");
+int xsBind(int fd, const void *address, socklen_t length);
 static inline int xsNextBind(int fd, const void *address, socklen_t length) {
     return ((int (*)(int fd, const void *address, socklen_t length))xsNext(2))(fd, address, length);
 }
 
-int xsBindresvport(int fd, struct sockaddr_in *address) __asm__("bindresvport");
+int xsBindresvport(int fd, struct sockaddr_in *address);
 static inline int xsNextBindresvport(int fd, struct sockaddr_in *address) {
     return ((int (*)(int fd, struct sockaddr_in *address))xsNext(3))(fd, address);
 }
 
-int xsConnect(int fd, const void *address, socklen_t length) __asm__("connect");
+int xsConnect(int fd, const void *address, socklen_t length);
 static inline int xsNextConnect(int fd, const void *address, socklen_t length) {
     return ((int (*)(int fd, const void *address, socklen_t length))xsNext(4))(fd, address, length);
 }
 
-int xsListen(int fd, int backlog) __asm__("listen");
+int xsListen(int fd, int backlog);
 static inline int xsNextListen(int fd, int backlog) {
     return ((int (*)(int fd, int backlog))xsNext(5))(fd, backlog);
 }
 
-int xsAccept(int fd, void *address, socklen_t *length) __asm__("accept");
+int xsAccept(int fd, void *address, socklen_t *length);
 static inline int xsNextAccept(int fd, void *address, socklen_t *length) {
     return ((int (*)(int fd, void *address, socklen_t *length))xsNext(6))(fd, address, length);
 }
 
-int xsAccept4(int fd, void *address, socklen_t *length, int flags) __asm__("accept4");
+int xsAccept4(int fd, void *address, socklen_t *length, int flags);
 static inline int xsNextAccept4(int fd, void *address, socklen_t *length, int flags) {
     return ((int (*)(int fd, void *address, socklen_t *length, int flags))xsNext(7))(fd, address, length, flags);
 }
 
-int xsShutdown(int fd, int how) __asm__("shutdown");
+int xsShutdown(int fd, int how);
 static inline int xsNextShutdown(int fd, int how) {
     return ((int (*)(int fd, int how))xsNext(8))(fd, how);
 }
 
-int xsGetsockname(int fd, void *address, socklen_t *length) __asm__("getsockname");
+int xsGetsockname(int fd, void *address, socklen_t *length);
 static inline int xsNextGetsockname(int fd, void *address, socklen_t *length) {
     return ((int (*)(int fd, void *address, socklen_t *length))xsNext(9))(fd, address, length);
 }
 
-int xsGetpeername(int fd, void *address, socklen_t *length) __asm__("getpeername");
+int xsGetpeername(int fd, void *address, socklen_t *length);
 static inline int xsNextGetpeername(int fd, void *address, socklen_t *length) {
     return ((int (*)(int fd, void *address, socklen_t *length))xsNext(10))(fd, address, length);
 }
 
-int xsGetsockopt(int fd, int level, int name, void *value, socklen_t *length) __asm__("getsockopt");
+int xsGetsockopt(int fd, int level, int name, void *value, socklen_t *length);
 static inline int xsNextGetsockopt(int fd, int level, int name, void *value, socklen_t *length) {
     return ((int (*)(int fd, int level, int name, void *value, socklen_t *length))xsNext(11))(fd, level, name, value, length);
 }
 
-int xsSetsockopt(int fd, int level, int name, const void *value, socklen_t length) __asm__("setsockopt");
+int xsSetsockopt(int fd, int level, int name, const void *value, socklen_t length);
 static inline int xsNextSetsockopt(int fd, int level, int name, const void *value, socklen_t length) {
     return ((int (*)(int fd, int level, int name, const void *value, socklen_t length))xsNext(12))(fd, level, name, value, length);
 }
 
-int xsIsfdtype(int fd, int type) __asm__("isfdtype");
+int xsIsfdtype(int fd, int type);
 static inline int xsNextIsfdtype(int fd, int type) {
     return ((int (*)(int fd, int type))xsNext(13))(fd, type);
 }
 
-int xsSockatmark(int fd) __asm__("sockatmark");
+int xsSockatmark(int fd);
 static inline int xsNextSockatmark(int fd) {
     return ((int (*)(int fd))xsNext(14))(fd);
 }
 
 /* Transmit */
 
-ssize_t xsSend(int fd, const void *buffer, size_t size, int flags) __asm__("send");
+ssize_t xsSend(int fd, const void *buffer, size_t size, int flags);
 static inline ssize_t xsNextSend(int fd, const void *buffer, size_t size, int flags) {
     return ((ssize_t (*)(int fd, const void *buffer, size_t size, int flags))xsNext(15))(fd, buffer, size, flags);
 }
 
-ssize_t xsSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) __asm__("sendto");
+ssize_t xsSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length);
 static inline ssize_t xsNextSendto(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length) {
     return ((ssize_t (*)(int fd, const void *buffer, size_t size, int flags, const void *address, socklen_t length))xsNext(16))(fd, buffer, size, flags, address, length);
 }
 
-ssize_t xsSendmsg(int fd, const struct msghdr *message, int flags) __asm__("sendmsg");
+ssize_t xsSendmsg(int fd, const struct msghdr *message, int flags);
 static inline ssize_t xsNextSendmsg(int fd, const struct msghdr *message, int flags) {
     return ((ssize_t (*)(int fd, const struct msghdr *message, int flags))xsNext(17))(fd, message, flags);
 }
 
-int xsSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) __asm__("sendmmsg");
+int xsSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
 static inline int xsNextSendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
     return ((int (*)(int fd, struct mmsghdr *messages, unsigned int count, int flags))xsNext(18))(fd, messages, count, flags);
 }
 
-ssize_t xsWrite(int fd, const void *buffer, size_t size) __asm__("write");
+ssize_t xsWrite(int fd, const void *buffer, size_t size);
 static inline ssize_t xsNextWrite(int fd, const void *buffer, size_t size) {
     return ((ssize_t (*)(int fd, const void *buffer, size_t size))xsNext(19))(fd, buffer, size);
 }
 
-ssize_t xsWritev(int fd, const struct iovec *vectors, int count) __asm__("writev");
+ssize_t xsWritev(int fd, const struct iovec *vectors, int count);
 static inline ssize_t xsNextWritev(int fd, const struct iovec *vectors, int count) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count))xsNext(20))(fd, vectors, count);
 }
 
-ssize_t xsPwrite(int fd, const void *buffer, size_t size, off_t offset) __asm__("pwrite");
+ssize_t xsPwrite(int fd, const void *buffer, size_t size, off_t offset);
 static inline ssize_t xsNextPwrite(int fd, const void *buffer, size_t size, off_t offset) {
     return ((ssize_t (*)(int fd, const void *buffer, size_t size, off_t offset))xsNext(21))(fd, buffer, size, offset);
 }
 
-ssize_t xsPwritev(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("pwritev");
+ssize_t xsPwritev(int fd, const struct iovec *vectors, int count, off_t offset);
 static inline ssize_t xsNextPwritev(int fd, const struct iovec *vectors, int count, off_t offset) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset))xsNext(22))(fd, vectors, count, offset);
 }
 
-ssize_t xsPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("pwritev2");
+ssize_t xsPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags);
 static inline ssize_t xsNextPwritev2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset, int flags))xsNext(23))(fd, vectors, count, offset, flags);
 }
 
 /* Receive */
 
-ssize_t xsRecv(int fd, void *buffer, size_t size, int flags) __asm__("recv");
+ssize_t xsRecv(int fd, void *buffer, size_t size, int flags);
 static inline ssize_t xsNextRecv(int fd, void *buffer, size_t size, int flags) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, int flags))xsNext(24))(fd, buffer, size, flags);
 }
 
-ssize_t xsRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) __asm__("recvfrom");
+ssize_t xsRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length);
 static inline ssize_t xsNextRecvfrom(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, int flags, void *address, socklen_t *length))xsNext(25))(fd, buffer, size, flags, address, length);
 }
 
-ssize_t xsRecvmsg(int fd, struct msghdr *message, int flags) __asm__("recvmsg");
+ssize_t xsRecvmsg(int fd, struct msghdr *message, int flags);
 static inline ssize_t xsNextRecvmsg(int fd, struct msghdr *message, int flags) {
     return ((ssize_t (*)(int fd, struct msghdr *message, int flags))xsNext(26))(fd, message, flags);
 }
 
-int xsRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) __asm__("recvmmsg");
+int xsRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout);
 static inline int xsNextRecvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout) {
     return ((int (*)(int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout))xsNext(27))(fd, messages, count, flags, timeout);
 }
 
-ssize_t xsRead(int fd, void *buffer, size_t size) __asm__("read");
+ssize_t xsRead(int fd, void *buffer, size_t size);
 static inline ssize_t xsNextRead(int fd, void *buffer, size_t size) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size))xsNext(28))(fd, buffer, size);
 }
 
-ssize_t xsReadv(int fd, const struct iovec *vectors, int count) __asm__("readv");
+ssize_t xsReadv(int fd, const struct iovec *vectors, int count);
 static inline ssize_t xsNextReadv(int fd, const struct iovec *vectors, int count) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count))xsNext(29))(fd, vectors, count);
 }
 
-ssize_t xsPread(int fd, void *buffer, size_t size, off_t offset) __asm__("pread");
+ssize_t xsPread(int fd, void *buffer, size_t size, off_t offset);
 static inline ssize_t xsNextPread(int fd, void *buffer, size_t size, off_t offset) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, off_t offset))xsNext(30))(fd, buffer, size, offset);
 }
 
-ssize_t xsPreadv(int fd, const struct iovec *vectors, int count, off_t offset) __asm__("preadv");
+ssize_t xsPreadv(int fd, const struct iovec *vectors, int count, off_t offset);
 static inline ssize_t xsNextPreadv(int fd, const struct iovec *vectors, int count, off_t offset) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset))xsNext(31))(fd, vectors, count, offset);
 }
 
-ssize_t xsPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) __asm__("preadv2");
+ssize_t xsPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags);
 static inline ssize_t xsNextPreadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, int count, off_t offset, int flags))xsNext(32))(fd, vectors, count, offset, flags);
 }
 
-ssize_t xsRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) __asm__("__recv_chk");
+ssize_t xsRecvChk(int fd, void *buffer, size_t size, size_t room, int flags);
 static inline ssize_t xsNextRecvChk(int fd, void *buffer, size_t size, size_t room, int flags) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room, int flags))xsNext(33))(fd, buffer, size, room, flags);
 }
 
-ssize_t xsRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) __asm__("__recvfrom_chk");
+ssize_t xsRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length);
 static inline ssize_t xsNextRecvfromChk(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room, int flags, void *address, socklen_t *length))xsNext(34))(fd, buffer, size, room, flags, address, length);
 }
 
-ssize_t xsReadChk(int fd, void *buffer, size_t size, size_t room) __asm__("__read_chk");
+ssize_t xsReadChk(int fd, void *buffer, size_t size, size_t room);
 static inline ssize_t xsNextReadChk(int fd, void *buffer, size_t size, size_t room) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, size_t room))xsNext(35))(fd, buffer, size, room);
 }
 
-ssize_t xsPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) __asm__("__pread_chk");
+ssize_t xsPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room);
 static inline ssize_t xsNextPreadChk(int fd, void *buffer, size_t size, off_t offset, size_t room) {
     return ((ssize_t (*)(int fd, void *buffer, size_t size, off_t offset, size_t room))xsNext(36))(fd, buffer, size, offset, room);
 }
 
 /* Transfer */
 
-ssize_t xsSendfile(int out, int in, off_t *offset, size_t count) __asm__("sendfile");
+ssize_t xsSendfile(int out, int in, off_t *offset, size_t count);
 static inline ssize_t xsNextSendfile(int out, int in, off_t *offset, size_t count) {
     return ((ssize_t (*)(int out, int in, off_t *offset, size_t count))xsNext(37))(out, in, offset, count);
 }
 
-ssize_t xsSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("splice");
+ssize_t xsSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags);
 static inline ssize_t xsNextSplice(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
     return ((ssize_t (*)(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags))xsNext(38))(in, inOffset, out, outOffset, count, flags);
 }
 
-ssize_t xsTee(int in, int out, size_t count, unsigned int flags) __asm__("tee");
+ssize_t xsTee(int in, int out, size_t count, unsigned int flags);
 static inline ssize_t xsNextTee(int in, int out, size_t count, unsigned int flags) {
     return ((ssize_t (*)(int in, int out, size_t count, unsigned int flags))xsNext(39))(in, out, count, flags);
 }
 
-ssize_t xsVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) __asm__("vmsplice");
+ssize_t xsVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags);
 static inline ssize_t xsNextVmsplice(int fd, const struct iovec *vectors, size_t count, unsigned int flags) {
     return ((ssize_t (*)(int fd, const struct iovec *vectors, size_t count, unsigned int flags))xsNext(40))(fd, vectors, count, flags);
 }
 
-ssize_t xsCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) __asm__("copy_file_range");
+ssize_t xsCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags);
 static inline ssize_t xsNextCopyFileRange(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags) {
     return ((ssize_t (*)(int in, off_t *inOffset, int out, off_t *outOffset, size_t count, unsigned int flags))xsNext(41))(in, inOffset, out, outOffset, count, flags);
 }
 
 /* Readiness */
 
-int xsPoll(struct pollfd *fds, nfds_t count, int timeout) __asm__("poll");
+int xsPoll(struct pollfd *fds, nfds_t count, int timeout);
 static inline int xsNextPoll(struct pollfd *fds, nfds_t count, int timeout) {
     return ((int (*)(struct pollfd *fds, nfds_t count, int timeout))xsNext(42))(fds, count, timeout);
 }
 
-int xsPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) __asm__("ppoll");
+int xsPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 static inline int xsNextPpoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
     return ((int (*)(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask))xsNext(43))(fds, count, timeout, mask);
 }
 
-int xsPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) __asm__("__poll_chk");
+int xsPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
 static inline int xsNextPollChk(struct pollfd *fds, nfds_t count, int timeout, size_t room) {
     return ((int (*)(struct pollfd *fds, nfds_t count, int timeout, size_t room))xsNext(44))(fds, count, timeout, room);
 }
 
-int xsPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) __asm__("__ppoll_chk");
+int xsPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room);
 static inline int xsNextPpollChk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room) {
     return ((int (*)(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room))xsNext(45))(fds, count, timeout, mask, room);
 }
 
-int xsSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) __asm__("select");
+int xsSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout);
 static inline int xsNextSelect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout) {
     return ((int (*)(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *timeout))xsNext(46))(count, readable, writable, exceptional, timeout);
 }
 
-int xsPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) __asm__("pselect");
+int xsPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask);
 static inline int xsNextPselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask) {
     return ((int (*)(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *timeout, const sigset_t *mask))xsNext(47))(count, readable, writable, exceptional, timeout, mask);
 }
 
-int xsEpollCreate(int size) __asm__("epoll_create");
+int xsEpollCreate(int size);
 static inline int xsNextEpollCreate(int size) {
     return ((int (*)(int size))xsNext(48))(size);
 }
 
-int xsEpollCreate1(int flags) __asm__("epoll_create1");
+int xsEpollCreate1(int flags);
 static inline int xsNextEpollCreate1(int flags) {
     return ((int (*)(int flags))xsNext(49))(flags);
 }
 
-int xsEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) __asm__("epoll_ctl");
+int xsEpollCtl(int epoll, int operation, int fd, struct epoll_event *event);
 static inline int xsNextEpollCtl(int epoll, int operation, int fd, struct epoll_event *event) {
     return ((int (*)(int epoll, int operation, int fd, struct epoll_event *event))xsNext(50))(epoll, operation, fd, event);
 }
 
-int xsEpollWait(int epoll, struct epoll_event *events, int count, int timeout) __asm__("epoll_wait");
+int xsEpollWait(int epoll, struct epoll_event *events, int count, int timeout);
 static inline int xsNextEpollWait(int epoll, struct epoll_event *events, int count, int timeout) {
     return ((int (*)(int epoll, struct epoll_event *events, int count, int timeout))xsNext(51))(epoll, events, count, timeout);
 }
 
-int xsEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) __asm__("epoll_pwait");
+int xsEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask);
 static inline int xsNextEpollPwait(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask) {
     return ((int (*)(int epoll, struct epoll_event *events, int count, int timeout, const sigset_t *mask))xsNext(52))(epoll, events, count, timeout, mask);
 }
 
-int xsEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) __asm__("epoll_pwait2");
+int xsEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask);
 static inline int xsNextEpollPwait2(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask) {
     return ((int (*)(int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask))xsNext(53))(epoll, events, count, timeout, mask);
 }
 
 /* Descriptors */
 
-int xsClose(int fd) __asm__("close");
+int xsClose(int fd);
 static inline int xsNextClose(int fd) {
     return ((int (*)(int fd))xsNext(54))(fd);
 }
 
-void xsClosefrom(int first) __asm__("closefrom");
+void xsClosefrom(int first);
 static inline void xsNextClosefrom(int first) {
     ((void (*)(int first))xsNext(55))(first);
 }
 
-int xsCloseRange(unsigned int first, unsigned int last, int flags) __asm__("close_range");
+int xsCloseRange(unsigned int first, unsigned int last, int flags);
 static inline int xsNextCloseRange(unsigned int first, unsigned int last, int flags) {
     return ((int (*)(unsigned int first, unsigned int last, int flags))xsNext(56))(first, last, flags);
 }
 
-int xsDup(int fd) __asm__("dup");
+int xsDup(int fd);
 static inline int xsNextDup(int fd) {
     return ((int (*)(int fd))xsNext(57))(fd);
 }
 
-int xsDup2(int fd, int to) __asm__("dup2");
+int xsDup2(int fd, int to);
 static inline int xsNextDup2(int fd, int to) {
     return ((int (*)(int fd, int to))xsNext(58))(fd, to);
 }
 
-int xsDup3(int fd, int to, int flags) __asm__("dup3");
+int xsDup3(int fd, int to, int flags);
 static inline int xsNextDup3(int fd, int to, int flags) {
     return ((int (*)(int fd, int to, int flags))xsNext(59))(fd, to, flags);
 }
@@ -326,49 +326,49 @@ static inline int xsNextIoctl(int fd, unsigned long request, void *argument) {
 
 /* Names */
 
-int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
+int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(62))(node, service, hints, result);
 }
 
-int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) __asm__("getnameinfo");
+int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags);
 static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
     return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(63))(address, length, host, hostRoom, service, serviceRoom, flags);
 }
 
-struct hostent *xsGethostbyname(const char *name) __asm__("gethostbyname");
+struct hostent *xsGethostbyname(const char *name);
 static inline struct hostent *xsNextGethostbyname(const char *name) {
     return ((struct hostent *(*)(const char *name))xsNext(64))(name);
 }
 
-struct hostent *xsGethostbyname2(const char *name, int family) __asm__("gethostbyname2");
+struct hostent *xsGethostbyname2(const char *name, int family);
 static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
     return ((struct hostent *(*)(const char *name, int family))xsNext(65))(name, family);
 }
 
-struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family) __asm__("gethostbyaddr");
+struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family);
 static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
     return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(66))(address, length, family);
 }
 
-int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname_r");
+int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
     return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(67))(name, entry, buffer, room, result, error);
 }
 
-int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyname2_r");
+int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
     return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(68))(name, family, entry, buffer, room, result, error);
 }
 
-int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyaddr_r");
+int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
     return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(69))(address, length, family, entry, buffer, room, result, error);
 }
 
 /* Stdio */
 
-FILE *xsFdopen(int fd, const char *mode) __asm__("fdopen");
+FILE *xsFdopen(int fd, const char *mode);
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
     return ((FILE *(*)(int fd, const char *mode))xsNext(70))(fd, mode);
 }
