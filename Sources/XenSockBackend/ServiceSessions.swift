@@ -39,7 +39,7 @@ extension Service {
             let id = unusedSessionID()
         else { return kernel.close(descriptor) }
         let session = Session(id: id, credentials: credentials, descriptor: descriptor)
-        session.refusal = refusal(credentials)
+        session.refusal = refusal(credentials, hasDoor: parent != nil)
         session.source = sources.add(.session(session))
         let events = EpollEvents.input | EpollEvents.readHangup
         guard kernel.epollAdd(epoll, descriptor, events: events, data: sources.data(session.source)) == 0 else {
@@ -70,10 +70,11 @@ extension Service {
         return nil
     }
 
-    private func refusal(_ credentials: PeerCredentials) -> Int32 {
+    /// - Parameter hasDoor: it came through an admitted session, which a process holds that has given up its privileges.
+    private func refusal(_ credentials: PeerCredentials, hasDoor: Bool) -> Int32 {
         let user = credentials.userID
         let isAllowed =
-            user == userID || user == 0 || configuration.allowsAnyUser || configuration.allowedUsers.contains(user)
+            hasDoor || user == userID || user == 0 || configuration.allowsAnyUser || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
         return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }

@@ -59,6 +59,11 @@ extension BackendSocket {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
         let refusal = OptionRules.refusal(level: level, name: name, reading: true)
         guard refusal == 0 else { return 0 &- refusal }
+        if let pending = pendingOption(level: level, name: name) {
+            length = min(length, UInt32(pending.length))
+            withUnsafeBytes(of: pending.value) { value.copyMemory(from: $0.baseAddress!, byteCount: Int(length)) }
+            return 0
+        }
         return kernel.getsockopt(network, level: level, name: name, value: value, length: &length)
     }
 

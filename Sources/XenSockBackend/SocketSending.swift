@@ -169,6 +169,17 @@ extension BackendSocket {
         }
     }
 
+    /// The value of an option that was set and waits for its place in the stream: for the program it is set already.
+    func pendingOption(level: Int32, name: Int32) -> (value: UInt64, length: Int)? {
+        for request in deferred.reversed() {
+            guard case .option(level, name, let value, let length) = request.action else { continue }
+            guard level == OptionNumber.ipprotoTCP else { return (value, length) }
+            // A switch reads back as 0 or 1.
+            return (UInt32(truncatingIfNeeded: value) == 0 ? 0 : 1, length)
+        }
+        return nil
+    }
+
     /// Remembers what the kernel will do at close(2). `value` is a `struct linger`.
     func noteLinger(_ value: UInt64) {
         hasSetLinger = true

@@ -100,13 +100,32 @@ extension Frontend {
             let error = handle.status.takeError()
             if error != 0 { return -error }
             if handle.status.has(StatusLine.Flag.nonBlocking) {
-                return socket.isAbandoned() ? -Int(ECONNABORTED) : -Int(EAGAIN)
+                return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
             let result = socket.domain.awaitToken(handle.fd)
             if result > 0 { continue }
-            if result == 0, socket.input.producerValue().has(InProducer.endOfFile) { continue }
-            return result == 0 ? -Int(ECONNABORTED) : result
+            if result == 0 {
+                if socket.input.producerValue().has(InProducer.endOfFile) { continue }
+                return silence(handle)
+            }
+            if result != -Int(ENOTSOCK) { return result }
+            // Silenced: nothing will ever arrive.
+            let interrupted = socket.domain.awaitWritable(handle.fd, nanoseconds: -1)
+            if interrupted < 0 { return interrupted }
         }
+    }
+
+    /// The service is gone, and with it the listener; its placeholder would report that for ever, and most programs ask
+    /// again for ever. So the error comes once, and the descriptor becomes one that reports nothing.
+    private static func silence(_ handle: SocketHandle) -> Int {
+        let closeOnExec = Kernel.fileControl(handle.fd, Int32(F_GETFD), 0) > 0 ? Int32(O_CLOEXEC) : 0
+        // An epoll instance that watches nothing polls neither readable nor writable nor hung up.
+        let quiet = Kernel.call(Int(SYS_epoll_create1), Int(O_CLOEXEC))
+        if quiet >= 0 {
+            _ = Kernel.call(Int(SYS_dup3), quiet, Int(handle.fd), Int(closeOnExec))
+            _ = Kernel.close(Int32(quiet))
+        }
+        return -Int(ENETDOWN)
     }
 
     /// Asks for a connection that a token announces.
@@ -133,6 +152,7 @@ extension Frontend {
             }
             return response
         }
+        if result >= 0 { socket.status.misses.store(0) }
         if result >= 0, let address, let length {
             length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
         }
@@ -205,7 +225,8 @@ extension StreamSocket {
         lock.release(held)
     }
 
-    /// Whether the backend is gone without saying so; looked at by every second call in a row that finds nothing.
+    /// Whether the backend is gone without saying so; looked at by a call that finds nothing and does not follow one that
+    /// found something.
     func isAbandoned() -> Bool {
         if status.misses.exchange(1) == 0 { return false }
         return domain.isHungUp(placeholder) && !input.producerValue().has(InProducer.endOfFile)

@@ -102,8 +102,8 @@ extension StreamSocket {
         return -Int(ENOTCONN)
     }
 
-    /// Nothing there on a non-blocking socket. The backend's death shows only in the placeholder, so the second miss in
-    /// a row looks there: a program that is told "readable" by the kernel for that reason must not spin.
+    /// Nothing there on a non-blocking socket. The backend's death shows only in the placeholder, so a miss that does not
+    /// follow data looks there: a program that is told "readable" by the kernel for that reason must not spin.
     private func missed() -> Int {
         let misses = status.misses
         let count = misses.load()

@@ -74,7 +74,8 @@ public struct SocketStatus {
         SharedWord64(line + StatusLine.receiveLock).store(0)
         SharedWord64(line + StatusLine.sendLock).store(0)
         word(StatusLine.flags).store(flags)
-        misses.store(0)
+        // Nothing has come yet: the first receive that finds nothing looks whether the backend is alive.
+        misses.store(1)
         receiveTimeout.store(0)
         sendTimeout.store(0)
         setOrder(0)
