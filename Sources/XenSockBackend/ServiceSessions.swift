@@ -74,7 +74,8 @@ extension Service {
     private func refusal(_ credentials: PeerCredentials, hasDoor: Bool) -> Int32 {
         let user = credentials.userID
         let isAllowed =
-            hasDoor || user == userID || user == 0 || configuration.allowsAnyUser || configuration.allowedUsers.contains(user)
+            hasDoor || user == userID || user == 0 || configuration.allowsAnyUser
+            || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
         return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }

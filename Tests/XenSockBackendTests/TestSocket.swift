@@ -190,6 +190,20 @@ final class TestSocket {
     }
 
     /// Bytes that lie in the placeholder.
+    /// Receives all tokens; returns their number.
+    func takeTokens() -> Int {
+        var buffer: (UInt64, UInt64) = (0, 0)
+        return withUnsafeMutableBytes(of: &buffer) { recv(placeholder, $0.baseAddress, 16, Int32(MSG_DONTWAIT)) }
+    }
+
+    /// Zeroes the index words and takes the tokens, as a frontend does before it connects again.
+    func startOver() {
+        _ = takeTokens()
+        for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] {
+            IndexWord(indexes + offset).store(.init(rawValue: 0))
+        }
+    }
+
     var tokensInPlaceholder: Int32 {
         var count: Int32 = 0
         _ = client.kernel.ioctl(placeholder, request: IoctlRequest.inputQueue, value: &count)
