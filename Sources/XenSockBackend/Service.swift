@@ -1,4 +1,5 @@
 import CXenSockSystem
+import Glibc
 import Logging
 import Synchronization
 import XenSockRing
@@ -29,6 +30,7 @@ public final class Service {
     var socketCount = 0
     /// Sockets by SO_COOKIE of the program's end.
     var cookies: [UInt64: Socket] = [:]
+    private var alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// Sockets whose query is with the resolver.
     var queries: [UInt64: Socket] = [:]
     var nextQuery: UInt64 = 1
@@ -131,10 +133,7 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
-        var timeout: Int32 = 0
-        if readySockets.isEmpty, readySessions.isEmpty, fallAsleep() { timeout = untilDeadline() }
-        let count = kernel.epollWait(epoll, events, timeout: timeout)
-        for arena in awakeArenas { arena.back.wake() }
+        let count = readySockets.isEmpty && readySessions.isEmpty ? rest() : kernel.epollWait(epoll, events, timeout: 0)
         if count > 0 {
             for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
         }
@@ -142,6 +141,29 @@ public final class Service {
         work()
         checkDeadlines()
         destroyDeadArenas()
+    }
+
+    /// Waits until something is ready or rang.
+    ///
+    /// - Returns: the number of events.
+    private func rest() -> Int {
+        if alertness.patience > 0 {
+            let end = kernel.now() &+ alertness.patience
+            repeat {
+                let count = kernel.epollWait(epoll, events, timeout: 0)
+                if count != 0 || awakeArenas.contains(where: { $0.back.isPending }) {
+                    alertness.found()
+                    return count
+                }
+            } while kernel.now() < end
+            alertness.lookedInVain()
+        }
+        guard fallAsleep() else { return kernel.epollWait(epoll, events, timeout: 0) }
+        let start = kernel.now()
+        let count = kernel.epollWait(epoll, events, timeout: untilDeadline())
+        alertness.slept(kernel.now() &- start)
+        for arena in awakeArenas { arena.back.wake() }
+        return count
     }
 
     private func dispatch(_ data: UInt64, _ events: UInt32) {

@@ -9,7 +9,7 @@ enum Birth {
     ///
     /// - Parameters:
     ///   - flags: SOCK_CLOEXEC and SOCK_NONBLOCK.
-    ///   - request: asks the service for the socket (SOCKET, ACCEPT) and returns its answer.
+    ///   - request: asks the service for the socket (SOCKET, ACCEPT) and returns its answer; runs with signals blocked.
     /// - Returns: the program's descriptor, or a negative errno.
     static func open(
         flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt32, SocketID) -> Response
@@ -18,10 +18,10 @@ enum Birth {
         let pair = Kernel.socketPair(type: Int32(SOCK_STREAM.rawValue) | flags)
         if pair.result < 0 { return pair.result }
         let mask = Kernel.blockSignals()
+        defer { Kernel.restoreSignals(mask) }
         Session.lock(state)
         let taken = Ports.take(state)
         Session.unlock(state)
-        Kernel.restoreSignals(mask)
         guard let port = taken else {
             discard(pair.first, pair.second)
             return -Int(EMFILE)
@@ -51,11 +51,9 @@ enum Birth {
     }
 
     private static func abandon(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32, bound: Bool) {
-        let mask = Kernel.blockSignals()
         Session.lock(state)
         Ports.abandon(state, port, bound: bound)
         Session.unlock(state)
-        Kernel.restoreSignals(mask)
     }
 
     private static func discard(_ first: Int32, _ second: Int32) {

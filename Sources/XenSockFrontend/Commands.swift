@@ -28,6 +28,14 @@ enum Commands {
         guard let state = Session.opened() else { return failure(request, -ENETDOWN) }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
+        return exchangeBlocked(state, request, input: input, output: output)
+    }
+
+    /// Likewise, with signals blocked by the caller.
+    static func exchangeBlocked(
+        _ state: UnsafeMutablePointer<SessionState>, _ request: Request, input: UnsafeRawBufferPointer? = nil,
+        output: UnsafeMutableRawBufferPointer? = nil
+    ) -> Response {
         guard let slot = reserve(state) else { return failure(request, -ENETDOWN) }
         let record = Session.exchange(state, slot)
         guard let base = state.pointee.base else {
@@ -107,7 +115,7 @@ enum Commands {
             Session.unlock(state)
             // All slots are with threads that wait: somebody leads, or is about to.
             let progress = SharedWord32(&state.pointee.progress).load()
-            Kernel.futexWait(&state.pointee.progress, progress, nanoseconds: 1_000_000)
+            Session.sleep(state, seen: progress, nanoseconds: 1_000_000)
         }
     }
 
@@ -127,7 +135,7 @@ enum Commands {
                 leader.storeOrdered(0)
                 Session.advance(state)
             } else {
-                Kernel.futexWait(&state.pointee.progress, seen, nanoseconds: 1_000_000_000)
+                Session.sleep(state, seen: seen, nanoseconds: 1_000_000_000)
             }
         }
     }
@@ -141,6 +149,13 @@ enum Commands {
             }
             if SharedWord32(record).loadOrdered() == Progress.done { return }
             if taken { Session.advance(state) }
+            // The service mostly answers sooner than this thread could fall asleep and wake.
+            var looks = state.pointee.looks
+            while looks > 0, !state.pointee.ring.hasResponse {
+                xs_pause()
+                looks &-= 1
+            }
+            if looks > 0 { continue }
             Session.lock(state)
             let quiet = state.pointee.ring.awaitResponse()
             Session.unlock(state)
@@ -205,7 +220,7 @@ enum Commands {
         while !leader.compareExchange(0, 1) {
             let seen = SharedWord32(&state.pointee.progress).loadOrdered()
             if !isOpen(state) { return attachment }
-            Kernel.futexWait(&state.pointee.progress, seen, nanoseconds: 1_000_000)
+            Session.sleep(state, seen: seen, nanoseconds: 1_000_000)
         }
         defer {
             leader.storeOrdered(0)

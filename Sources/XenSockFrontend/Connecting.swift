@@ -143,7 +143,8 @@ extension Frontend {
             }
             IndexesPageWriter(base + Arena.offset(of: page)).writeRing(order: ringOrder, indexesPage: page)
             SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(ringOrder)
-            let response = Commands.exchange(
+            let response = Commands.exchangeBlocked(
+                state,
                 .accept(
                     id: listener.entry.id, newID: id, ring: .indexesPage(page), eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {

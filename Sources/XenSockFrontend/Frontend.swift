@@ -24,7 +24,8 @@ public enum Frontend {
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         guard kind == Int32(SOCK_STREAM.rawValue) else { return -Int(ESOCKTNOSUPPORT) }
         return Birth.open(flags: flags) { state, port, id in
-            Commands.exchange(
+            Commands.exchangeBlocked(
+                state,
                 .socket(
                     id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
                     protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),

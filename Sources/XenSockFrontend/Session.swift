@@ -11,6 +11,8 @@ struct SessionState {
     var lock: UInt32
     /// Counts events that a waiting thread may care about; a futex.
     var progress: UInt32
+    /// Threads that sleep on `progress`, or are about to.
+    var sleepers: UInt32
     /// 1 while a thread reads the session's socket on behalf of all.
     var leader: UInt32
     var phase: UInt32
@@ -22,6 +24,8 @@ struct SessionState {
     var ports: UInt32
     var nextPort: UInt32
     var closedPorts: UInt32
+    /// How often a thread looks for its response before it sleeps; 0 on a single processor.
+    var looks: UInt32
     var ring: CommandRingFront
 }
 
@@ -142,7 +146,17 @@ enum Session {
     static func advance(_ state: UnsafeMutablePointer<SessionState>) {
         let progress = SharedWord32(&state.pointee.progress)
         progress.storeOrdered(progress.load() &+ 1)
-        Kernel.futexWake(&state.pointee.progress, Int(Int32.max))
+        if SharedWord32(&state.pointee.sleepers).loadOrdered() > 0 {
+            Kernel.futexWake(&state.pointee.progress, Int(Int32.max))
+        }
+    }
+
+    /// Sleeps until there is progress beyond what was `seen`.
+    static func sleep(_ state: UnsafeMutablePointer<SessionState>, seen: UInt32, nanoseconds: Int) {
+        let sleepers = SharedWord32(&state.pointee.sleepers)
+        sleepers.add(1)
+        Kernel.futexWait(&state.pointee.progress, seen, nanoseconds: nanoseconds)
+        sleepers.add(UInt32.max)
     }
 
     /// - Returns: 0 or a negative errno.
@@ -223,6 +237,7 @@ enum Session {
         state.pointee.ports = ports
         state.pointee.nextPort = 1
         state.pointee.closedPorts = 0
+        state.pointee.looks = Kernel.processors() > 1 ? 400 : 0
         state.pointee.ring = CommandRingFront(page: base + Arena.commandRingOffset, layout: .pvcalls)
         return 0
     }

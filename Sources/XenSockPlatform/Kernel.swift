@@ -101,6 +101,20 @@ public enum Kernel {
         call(Int(SYS_madvise), address(UnsafeRawPointer(start)), size, Int(advice))
     }
 
+    /// The number of processors that this process may run on, at least 1.
+    public static func processors() -> Int {
+        withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 8) { buffer -> Int in
+            let size = call(Int(SYS_sched_getaffinity), 0, 1024, address(UnsafeRawPointer(buffer.baseAddress!)))
+            var count = 0
+            var offset = 0
+            while offset &+ 8 <= size {
+                count &+= buffer.load(fromByteOffset: offset, as: UInt64.self).nonzeroBitCount
+                offset &+= 8
+            }
+            return count < 1 ? 1 : count
+        }
+    }
+
     public static func processID() -> Int32 { Int32(truncatingIfNeeded: call(Int(SYS_getpid))) }
 
     public static func threadID() -> Int32 { Int32(truncatingIfNeeded: call(Int(SYS_gettid))) }

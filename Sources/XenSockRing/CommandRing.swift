@@ -83,6 +83,12 @@ public struct CommandRingFront {
         return available == 0 ? nil : layout.entry(page, responsesConsumed)
     }
 
+    /// Whether a response may be there.
+    @inlinable @inline(__always)
+    public var hasResponse: Bool {
+        SharedWord32(page + CommandRingLayout.responseProducer).load() != responsesConsumed
+    }
+
     public mutating func consumeResponse() { responsesConsumed &+= 1 }
 
     /// Asks for a notification at the next response.

@@ -35,6 +35,10 @@ public struct SharedWord32 {
             .exchanged
     }
 
+    /// Adds modulo 2^32.
+    @inlinable @inline(__always)
+    public func add(_ value: UInt32) { _ = pointer.pointee.wrappingAdd(value, ordering: .sequentiallyConsistent) }
+
     @inlinable @inline(__always)
     public func formUnion(_ bits: UInt32) { _ = pointer.pointee.bitwiseOr(bits, ordering: .sequentiallyConsistent) }
 
