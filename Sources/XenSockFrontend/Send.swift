@@ -9,7 +9,7 @@ extension StreamSocket {
     ///   - vectors: the program's buffers, `count` of them.
     ///   - flags: MSG_DONTWAIT; MSG_NOSIGNAL is the caller's.
     /// - Returns: bytes taken (all of them on a blocking socket), or a negative errno.
-    func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+    package func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
         switch status.state {
@@ -31,8 +31,9 @@ extension StreamSocket {
         var sent = 0
         var held = lock.acquire(tag)
         var deadline = 0
+        var fruitless = 0
         while sent < cursor.total {
-            guard let view = try? ring.view() else {
+            guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 if sent == 0 { sent = -Int(EIO) }
                 break
             }
@@ -57,16 +58,23 @@ extension StreamSocket {
                 switch publication {
                 case .done(let mustNotify):
                     sent &+= space.count
+                    fruitless = 0
                     if mustNotify { notify() }
                 case .moved:
                     cursor = start
+                    fruitless &+= 1
                 }
                 continue
             }
             switch ring.block(view.consumer) {
-            case .lookAgain: continue
+            // The interrupted call is about to send the filler that it announced: waiting for that would be for ever.
+            case .lookAgain where held.isReentered && view.consumer.has(OutConsumer.fillerPending): break
+            case .lookAgain:
+                fruitless &+= 1
+                continue
             case .sendFiller:
                 sendFiller(ring)
+                fruitless &+= 1
                 continue
             case .full: break
             }
@@ -74,8 +82,11 @@ extension StreamSocket {
                 if sent == 0 { sent = -Int(EAGAIN) }
                 break
             }
+            // The interrupted call may have published and not have rung: the backend may be asleep.
+            if held.isReentered { notify() }
             lock.release(held)
             let result = awaitSpace(&deadline)
+            fruitless = 0
             held = lock.acquire(tag)
             if result <= 0 {
                 if sent == 0 { sent = result }
