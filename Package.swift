@@ -95,8 +95,8 @@ if embedded {
         .testTarget(
             name: "XenSockFrontendTests",
             dependencies: [
-                "CXenSockSystem", "XenSockFrontend", "XenSockPlatform", "XenSockRing", "XenSockTestSupport",
-                "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockPlatform", "XenSockRing",
+                "XenSockTestSupport", "XenSockWire",
             ]),
     ]
 }

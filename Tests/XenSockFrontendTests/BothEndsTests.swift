@@ -1,0 +1,266 @@
+import CXenSockSystem
+import Testing
+import XenSockPlatform
+import XenSockTestSupport
+import XenSockWire
+
+@testable import XenSockBackend
+@testable import XenSockFrontend
+@testable import XenSockRing
+
+/// The frontend's socket and the service's, whole, over one arena in one thread: every byte goes through both.
+struct BothEndsTests {
+    /// The arena, the two ends, and whoever moves them.
+    private final class BothEnds {
+        static let port: UInt32 = 2
+        static let descriptor: Int32 = 7
+        let memory: SharedPages
+        let pair = InMemoryPlaceholder()
+        let kernel: InMemoryKernel
+        let arena: SessionArena<InMemoryKernel>
+        let service: BackendSocket<InMemoryKernel>
+        let domain = InMemoryDomain()
+        let inbound = PatternStream(salt: 1)
+        let outbound = PatternStream(salt: 2)
+        var random: SeededGenerator
+        /// What the peer does, one thing at a time; false when it has nothing to do.
+        var peer: () -> Bool = { false }
+        private var isInService = false
+
+        init(seed: UInt64, order: UInt32 = 1) {
+            random = SeededGenerator(seed: seed)
+            let pages = Arena.firstGrantablePage(ports: 64) + Arena.pagesPerPort * (Self.port + 1)
+            memory = SharedPages(pages: Int(pages))
+            kernel = InMemoryKernel(pair: pair, inbound: inbound, outbound: outbound)
+            arena = SessionArena(kernel: kernel, id: 1, ports: 64, base: memory.base, memory: -1, doorbell: -1)
+            let page = Arena.indexesPage(forPort: Self.port, ports: 64)
+            let indexes = memory.base + Arena.offset(of: page)
+            IndexesPageWriter(indexes).writeRing(order: order, indexesPage: page)
+            SocketStatus(line: memory.base + Arena.statusOffset(port: Self.port)).setOrder(order)
+            service = BackendSocket(
+                kernel: kernel, epoll: 1, arena: arena, port: Self.port,
+                pair: PendingPort(placeholder: InMemoryKernel.placeholder, cookie: 1),
+                network: InMemoryKernel.network, domain: 2, type: 1, indexes: indexes, networkData: 1,
+                placeholderData: 2)
+            _ = service.open()
+            domain.placeholders[Self.descriptor] = pair
+            domain.step = { [unowned self] in step() }
+        }
+
+        func socket(thread: UInt32 = 50) -> StreamSocket<InMemoryDomain> {
+            StreamSocket(
+                domain: domain, placeholder: Self.descriptor, port: Self.port,
+                status: SocketStatus(line: memory.base + Arena.statusOffset(port: Self.port)),
+                indexes: service.indexes, tag: StatusLine.lock(session: 5, thread: thread))
+        }
+
+        func connect() -> Int32 { withUnsafeBytes(of: sockaddr_in()) { service.connect($0) } }
+
+        /// One thing that the service or the peer does. Inside the service nothing more happens.
+        func step() -> Bool {
+            guard !isInService else { return false }
+            kernel.lookAtPlaceholder()
+            isInService = true
+            defer { isInService = false }
+            let first = random.below(4)
+            for offset in 0..<4 where act((first + offset) % 4) { return true }
+            return false
+        }
+
+        private func act(_ which: Int) -> Bool {
+            switch which {
+            case 0:
+                guard domain.hasNotifications else { return false }
+                #expect(domain.takeNotifications() == [Self.port])
+                service.doorbell()
+            case 1:
+                guard service.wantsTurn else { return false }
+                service.wantsTurn = false
+                service.turn()
+            case 2:
+                let network = kernel.takeEdges(InMemoryKernel.network)
+                if network != 0 {
+                    service.networkEvent(network)
+                    return true
+                }
+                let placeholder = kernel.takeEdges(InMemoryKernel.placeholder)
+                guard placeholder != 0 else { return false }
+                service.placeholderEvent(placeholder)
+            default:
+                return peer()
+            }
+            return true
+        }
+
+        func settle() {
+            var steps = 0
+            while step(), steps < 100_000 { steps += 1 }
+            #expect(steps < 100_000)
+        }
+
+        func receive(_ count: Int, _ flags: Int, thread: UInt32 = 50) -> (result: Int, bytes: [UInt8]) {
+            var bytes = [UInt8](repeating: 0, count: count)
+            let result = bytes.withUnsafeMutableBytes { buffer in
+                var vector = iovec(iov_base: buffer.baseAddress, iov_len: count)
+                return socket(thread: thread).receive(&vector, 1, flags: Int32(flags))
+            }
+            return (result, Array(bytes.prefix(max(0, result))))
+        }
+
+        func send(_ bytes: [UInt8], _ flags: Int, thread: UInt32 = 50) -> Int {
+            var bytes = bytes
+            return bytes.withUnsafeMutableBytes { buffer in
+                var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+                return socket(thread: thread).send(&vector, 1, flags: Int32(flags))
+            }
+        }
+
+        /// Nothing is under way: tokens stand as counted, and one filler if FULL or OWE says so.
+        func checkReadiness(_ progress: Progress) throws {
+            let producer = socket().input.producerValue()
+            try progress.requireEqual(pair.unread(at: .program), Int(producer.tokens), "bytes, against TOKENS")
+            let unread = try socket().input.view().count
+            if unread > 0 || producer.has(InProducer.endOfFile) {
+                try progress.require(producer.tokens > 0, "data without token")
+            }
+            let flags = socket().output.consumerValue().flags
+            let fillers = flags & (OutConsumer.full | OutConsumer.owed) != 0 ? 1 : 0
+            try progress.requireEqual(pair.unread(at: .service), fillers * 256, "fillers, against the word")
+            try progress.requireEqual(service.violation, nil, "violation")
+            try progress.requireEqual(kernel.mismatch, nil, "bytes sent")
+        }
+    }
+
+    @Test("Both streams pass whole, whatever the order of things", arguments: 1...16 as ClosedRange<UInt64>)
+    func streams(seed: UInt64) throws {
+        var progress = Progress(seed: seed)
+        let ends = BothEnds(seed: seed, order: UInt32(1 + seed % 2))
+        var random = SeededGenerator(seed: seed ^ 0x5555)
+        let total = 40_000
+        var received = 0
+        var sent = 0
+        #expect(ends.connect() == 0)
+        if seed % 4 == 0 { ends.socket().status.set(StatusLine.Flag.edgeTriggered, true) }
+        ends.peer = {
+            if ends.kernel.arrived < total, ends.random.oneIn(2) {
+                ends.kernel.peerSends(min(total - ends.kernel.arrived, 1 + ends.random.below(6000)))
+            } else if ends.kernel.arrived == total, !ends.kernel.isFinished {
+                ends.kernel.peerFinishes()
+            } else if ends.kernel.taken < ends.kernel.sent {
+                ends.kernel.peerReads(1 + ends.random.below(4000))
+            } else {
+                return ends.kernel.arrived < total
+            }
+            return true
+        }
+        /// Another thread of the program, in the middle of what the service does.
+        ends.kernel.meanwhile = {
+            guard random.oneIn(3) else { return }
+            let (result, bytes) = ends.receive(1 + random.below(3000), MSG_DONTWAIT, thread: 51)
+            if result > 0 {
+                #expect(bytes == ends.inbound.bytes(received..<received + result), "seed \(seed)")
+                received += result
+            }
+        }
+        while received < total || sent < total {
+            progress.step += 1
+            try progress.require(progress.step < 20_000, "no progress: \(received) received, \(sent) sent")
+            while random.oneIn(2) { _ = ends.step() }
+            let size = 1 + random.below(random.oneIn(3) ? 9000 : 200)
+            if random.oneIn(2) {
+                let promised = ends.pair.events(.program).contains(.input)
+                let (result, bytes) = ends.receive(size, MSG_DONTWAIT)
+                if result > 0 {
+                    try progress.requireEqual(bytes, ends.inbound.bytes(received..<received + result), "received")
+                    received += result
+                } else {
+                    try progress.require(result == -Int(EAGAIN) || received == total, "receive returned \(result)")
+                    try progress.require(!promised || received == total, "poll lied")
+                }
+            } else if sent < total {
+                let waits = random.oneIn(3)
+                let bytes = ends.outbound.bytes(sent..<min(total, sent + size))
+                let result = ends.send(bytes, waits ? 0 : MSG_DONTWAIT)
+                try progress.require(
+                    result == bytes.count || (!waits && (result > 0 || result == -Int(EAGAIN))),
+                    "send returned \(result)")
+                sent += max(0, result)
+            }
+            try ends.checkReadiness(progress)
+        }
+        ends.settle()
+        try progress.requireEqual(ends.receive(10, MSG_DONTWAIT).result, 0, "end of the stream")
+        try progress.requireEqual(ends.kernel.taken, total, "bytes that the peer got")
+        try progress.require(ends.pair.events(.program).contains(.output), "not writable at the end")
+        try progress.require(ends.domain.deadlocks.isEmpty, "deadlocks \(ends.domain.deadlocks)")
+        try ends.checkReadiness(progress)
+    }
+
+    @Test func aConnectUnderWayIsNotWritableUntilItIsDecided() throws {
+        let ends = BothEnds(seed: 1)
+        ends.kernel.connectResult = -EINPROGRESS
+        #expect(ends.connect() == -EINPROGRESS)
+        #expect(!ends.socket().obstructUntilDecided())
+        #expect(!ends.pair.events(.program).contains(.output))
+        ends.peer = {
+            guard ends.kernel.connectResult != 0 else { return false }
+            ends.kernel.connectResult = 0
+            ends.kernel.decide(0)
+            return true
+        }
+        #expect(ends.socket().awaitConnect() == 0)
+        ends.settle()
+        #expect(ends.pair.events(.program).contains(.output))
+        try ends.checkReadiness(Progress(seed: 1))
+    }
+
+    @Test func aRefusedConnectTellsItsErrorAndCanBeTriedAgain() throws {
+        let ends = BothEnds(seed: 1)
+        ends.kernel.connectResult = -EINPROGRESS
+        #expect(ends.connect() == -EINPROGRESS)
+        ends.kernel.decide(ECONNREFUSED)
+        #expect(ends.socket().awaitConnect() == -Int(ECONNREFUSED))
+        ends.settle()
+        #expect(ends.pair.events(.program).isSuperset(of: [.input, .output]))
+        ends.socket().prepareConnect()
+        #expect(!ends.pair.events(.program).contains(.input))
+        ends.kernel.connectResult = 0
+        #expect(ends.connect() == 0)
+        ends.kernel.peerSends(10)
+        ends.settle()
+        #expect(ends.receive(100, 0).bytes == ends.inbound.bytes(0..<10))
+        #expect(ends.send(ends.outbound.bytes(0..<10), 0) == 10)
+        ends.settle()
+        #expect(ends.kernel.sent == 10)
+        try ends.checkReadiness(Progress(seed: 1))
+    }
+
+    @Test func aResetComesBehindTheDataAndEndsBothDirections() throws {
+        let ends = BothEnds(seed: 1)
+        #expect(ends.connect() == 0)
+        ends.kernel.peerSends(10)
+        ends.settle()
+        ends.kernel.peerResets(ECONNRESET)
+        ends.settle()
+        #expect(ends.receive(100, 0).bytes == ends.inbound.bytes(0..<10))
+        #expect(ends.receive(100, 0).result == -Int(ECONNRESET))
+        #expect(ends.receive(100, 0).result == 0)
+        #expect(ends.send([1], 0) == -Int(EPIPE))
+    }
+
+    @Test func bytesLeftBehindByAClosedProgramAreStillSent() throws {
+        let ends = BothEnds(seed: 1)
+        #expect(ends.connect() == 0)
+        ends.settle()
+        #expect(ends.send(ends.outbound.bytes(0..<4000), MSG_DONTWAIT) == 4000)
+        ends.pair.close(.program)
+        ends.peer = {
+            guard ends.kernel.taken < ends.kernel.sent else { return false }
+            ends.kernel.peerReads(1000)
+            return true
+        }
+        ends.settle()
+        #expect(ends.kernel.sent == 4000 && ends.kernel.mismatch == nil)
+        #expect(ends.kernel.isClosed && ends.arena.liveSockets == 0)
+    }
+}
