@@ -44,27 +44,33 @@ extension StreamSocket {
                 }
                 break
             }
-            if view.used < ring.size {
+            // Nothing is written where an interrupted copy of this thread may go on.
+            let interrupted = held.isReentered ? finishInterruptedSends(ring) : nil
+            if interrupted != nil, !ring.isCurrent(view) { continue }
+            let used = interrupted.map { max(view.used, view.producer.index &- $0) } ?? view.used
+            if used < ring.size {
                 let wanted = cursor.total &- sent
-                let room = ring.size &- view.used
-                let space = ring.free(view, limit: wanted < Int(room) ? UInt32(wanted) : room)
-                let start = cursor
-                cursor.load(into: space.first)
-                cursor.load(into: space.second)
-                guard let publication = try? ring.publish(view, UInt32(space.count)) else {
+                // Half of the ring at a time, so that a handler finds room.
+                let room = min(ring.size &- used, ring.size / 2)
+                let count = wanted < Int(room) ? UInt32(wanted) : room
+                guard let publication = try? copyAndPublish(ring, view, count, from: &cursor) else {
                     if sent == 0 { sent = -Int(EIO) }
                     break
                 }
                 switch publication {
                 case .done(let mustNotify):
-                    sent &+= space.count
+                    sent &+= Int(count)
                     fruitless = 0
                     if mustNotify { notify() }
                 case .moved:
-                    cursor = start
                     fruitless &+= 1
                 }
                 continue
+            }
+            if view.used < ring.size {
+                // Room comes only when the interrupted call goes on.
+                if sent == 0 { sent = -Int(EAGAIN) }
+                break
             }
             switch ring.block(view.consumer) {
             // The interrupted call is about to send the filler that it announced: waiting for that would be for ever.

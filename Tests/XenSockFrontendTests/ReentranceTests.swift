@@ -80,6 +80,67 @@ struct ReentranceTests {
         try fixture.checkReadiness()
     }
 
+    /// Sends `first` and then `count` bytes of 0xbb, whose copying is interrupted, from two vectors.
+    private func send(_ first: [UInt8], _ count: Int, interruption: @escaping () -> Void) -> Int {
+        FaultingPages.with(pages: (count + 4095) / 4096, interruption: interruption) { pages in
+            pages.fill([UInt8](repeating: 0xbb, count: count))
+            var first = first
+            return first.withUnsafeMutableBytes { buffer in
+                let vectors = [
+                    iovec(iov_base: buffer.baseAddress, iov_len: buffer.count),
+                    iovec(iov_base: pages.base, iov_len: count),
+                ]
+                return fixture.socket(fixture.domain).send(vectors, 2, flags: 0)
+            }
+        }
+    }
+
+    /// What waits in `out`, taken.
+    private func takeOutput() throws -> [UInt8] {
+        let waiting = try fixture.backend.output.waiting()
+        let bytes = fixture.backend.output.bytes(waiting, limit: waiting)
+        let taken = Array(bytes.first) + Array(bytes.second)
+        _ = try fixture.backend.output.consume(waiting)
+        return taken
+    }
+
+    private func bytes(_ value: UInt8, _ count: Int) -> [UInt8] { [UInt8](repeating: value, count: count) }
+
+    @Test func aHandlerThatSendsInTheMiddleOfACopyLosesNothingAndDamagesNothing() throws {
+        fixture.steps = false
+        var result = 0
+        let sent = send(bytes(0xaa, 100), 100) { [fixture] in result = fixture.send(bytes(0xcc, 150)) }
+        #expect(sent == 200 && result == 150)
+        #expect(try takeOutput() == bytes(0xaa, 100) + bytes(0xbb, 100) + bytes(0xcc, 150))
+    }
+
+    @Test func whatAHandlerSendsIsThereBeforeTheInterruptedCallGoesOn() throws {
+        fixture.steps = false
+        var found: [UInt8] = []
+        let sent = send(bytes(0xaa, 100), 100) { [fixture] in
+            _ = fixture.send(bytes(0xcc, 150))
+            found = (try? takeOutput()) ?? []
+        }
+        #expect(sent == 200 && Array(found.suffix(150)) == bytes(0xcc, 150))
+        #expect(try found + takeOutput() == bytes(0xaa, 100) + bytes(0xbb, 100) + bytes(0xcc, 150))
+    }
+
+    @Test func aHandlerDoesNotSendOverWhatTheInterruptedCallStillCopies() throws {
+        fixture.steps = false
+        var result = 0
+        var found: [UInt8] = []
+        // More than one turn of the ring: the handler's last bytes would come round to where the copy goes on.
+        let sent = send(bytes(0xaa, 1000), 1000) { [fixture] in
+            for _ in 0..<3 {
+                result += max(0, fixture.send(bytes(0xcc, 1500), MSG_DONTWAIT))
+                found += (try? takeOutput()) ?? []
+            }
+        }
+        found += try takeOutput()
+        #expect(sent == 2000 && result == fixture.half - 2000)
+        #expect(found == bytes(0xaa, 1000) + bytes(0xbb, 1000) + bytes(0xcc, result))
+    }
+
     @Test(
         "A handler at any call of the domain finds tokens that end up exact", arguments: 1...12 as ClosedRange<UInt64>)
     func anyCall(seed: UInt64) throws {
