@@ -82,13 +82,21 @@ if embedded {
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .executableTarget(
+            name: "ring-stress",
+            dependencies: [
+                "CXenSockSystem", "XenSockFrontend", "XenSockPlatform", "XenSockRing", "XenSockTestSupport",
+                "XenSockWire",
+            ],
+            path: "Tests/Stress/ring-stress"),
+        .testTarget(name: "StressTests", dependencies: ["ring-stress"], path: "Tests/Stress/StressTests"),
         .testTarget(
             name: "XenSockPlatformTests", dependencies: ["CXenSockSystem", "XenSockPlatform", "XenSockTestSupport"]),
         .testTarget(
             name: "XenSockFrontendTests",
             dependencies: [
-                "CXenSockSystem", "XenSockFrontend", "XenSockPlatform", "XenSockRing", "XenSockTestSupport",
-                "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockPlatform", "XenSockRing",
+                "XenSockTestSupport", "XenSockWire",
             ]),
     ]
 }

@@ -103,7 +103,10 @@ extension Frontend {
                 return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
             let result = socket.domain.awaitToken(handle.fd)
-            if result > 0 { continue }
+            if result > 0 {
+                socket.countLateArrivals()
+                continue
+            }
             if result == 0 {
                 if socket.input.producerValue().has(InProducer.endOfFile) { continue }
                 return silence(handle)
@@ -226,10 +229,20 @@ extension StreamSocket {
         lock.release(held)
     }
 
+    /// Counts bytes that stand in a listener's placeholder although no token does; the answer to the next ACCEPT takes
+    /// them away.
+    func countLateArrivals() {
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        if !held.isReentered { _ = countLateTokens(input) }
+        lock.release(held)
+    }
+
     /// Whether the backend is gone without saying so; looked at by a call that finds nothing and does not follow one that
     /// found something.
     func isAbandoned() -> Bool {
         if status.misses.exchange(1) == 0 { return false }
+        countLateArrivals()
         return domain.isHungUp(placeholder) && !input.producerValue().has(InProducer.endOfFile)
     }
 }

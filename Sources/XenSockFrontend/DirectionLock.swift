@@ -18,6 +18,13 @@ public struct DirectionLock {
         case free
         /// The calling thread holds it already: this is a signal handler that interrupted it. Do not release.
         case reentered
+
+        /// Whether a call of the same thread was interrupted anywhere in its work.
+        @inlinable @inline(__always)
+        public var isReentered: Bool {
+            if case .reentered = self { return true }
+            return false
+        }
     }
 
     /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.

@@ -9,7 +9,7 @@ extension StreamSocket {
     ///   - vectors: the program's buffers, `count` of them.
     ///   - flags: MSG_DONTWAIT; MSG_NOSIGNAL is the caller's.
     /// - Returns: bytes taken (all of them on a blocking socket), or a negative errno.
-    func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+    package func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
         switch status.state {
@@ -31,8 +31,9 @@ extension StreamSocket {
         var sent = 0
         var held = lock.acquire(tag)
         var deadline = 0
+        var fruitless = 0
         while sent < cursor.total {
-            guard let view = try? ring.view() else {
+            guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 if sent == 0 { sent = -Int(EIO) }
                 break
             }
@@ -43,30 +44,43 @@ extension StreamSocket {
                 }
                 break
             }
-            if view.used < ring.size {
+            // Nothing is written where an interrupted copy of this thread may go on.
+            let interrupted = held.isReentered ? finishInterruptedSends(ring) : nil
+            if interrupted != nil, !ring.isCurrent(view) { continue }
+            let used = interrupted.map { max(view.used, view.producer.index &- $0) } ?? view.used
+            if used < ring.size {
                 let wanted = cursor.total &- sent
-                let room = ring.size &- view.used
-                let space = ring.free(view, limit: wanted < Int(room) ? UInt32(wanted) : room)
-                let start = cursor
-                cursor.load(into: space.first)
-                cursor.load(into: space.second)
-                guard let publication = try? ring.publish(view, UInt32(space.count)) else {
+                // Half of the ring at a time, so that a handler finds room.
+                let room = min(ring.size &- used, ring.size / 2)
+                let count = wanted < Int(room) ? UInt32(wanted) : room
+                guard let publication = try? copyAndPublish(ring, view, count, from: &cursor) else {
                     if sent == 0 { sent = -Int(EIO) }
                     break
                 }
                 switch publication {
                 case .done(let mustNotify):
-                    sent &+= space.count
+                    sent &+= Int(count)
+                    fruitless = 0
                     if mustNotify { notify() }
                 case .moved:
-                    cursor = start
+                    fruitless &+= 1
                 }
                 continue
             }
+            if view.used < ring.size {
+                // Room comes only when the interrupted call goes on.
+                if sent == 0 { sent = -Int(EAGAIN) }
+                break
+            }
             switch ring.block(view.consumer) {
-            case .lookAgain: continue
+            // The interrupted call is about to send the filler that it announced: waiting for that would be for ever.
+            case .lookAgain where held.isReentered && view.consumer.has(OutConsumer.fillerPending): break
+            case .lookAgain:
+                fruitless &+= 1
+                continue
             case .sendFiller:
                 sendFiller(ring)
+                fruitless &+= 1
                 continue
             case .full: break
             }
@@ -74,8 +88,11 @@ extension StreamSocket {
                 if sent == 0 { sent = -Int(EAGAIN) }
                 break
             }
+            // The interrupted call may have published and not have rung: the backend may be asleep.
+            if held.isReentered { notify() }
             lock.release(held)
             let result = awaitSpace(&deadline)
+            fruitless = 0
             held = lock.acquire(tag)
             if result <= 0 {
                 if sent == 0 { sent = result }

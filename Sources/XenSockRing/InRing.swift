@@ -233,6 +233,10 @@ public struct InRingFront {
         return producer.compareExchange(value, .init(index: value.index, flags: flags))
     }
 
+    /// Whether nobody consumed since `view`: what was copied is what it showed.
+    @inlinable @inline(__always)
+    public func isCurrent(_ view: View) -> Bool { consumer.load().index == view.consumer.index }
+
     /// The producer word as it stands.
     @inlinable @inline(__always)
     public func producerValue() -> IndexWord.Value { producer.load() }

@@ -60,6 +60,10 @@ public struct OutRingFront {
         throw RingViolation()
     }
 
+    /// Whether nobody published since `view`.
+    @inlinable @inline(__always)
+    public func isCurrent(_ view: View) -> Bool { producer.load().index == view.producer.index }
+
     /// The consumer word as it stands.
     @inlinable @inline(__always)
     public func consumerValue() -> IndexWord.Value { consumer.load() }

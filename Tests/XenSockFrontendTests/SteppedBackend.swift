@@ -47,11 +47,10 @@ final class SteppedBackend {
     /// Fillers released by the ring and not received yet.
     var fillersDue: Int { duties.count { $0 == .receiveFiller } }
 
-    /// The port's event: whoever rang wants both directions looked at, and a reader's recovery a token.
-    func doorbell() throws {
+    /// The port's event: whoever rang wants both directions looked at.
+    func doorbell() {
         isStalled = false
         isIdle = false
-        if !finished, try input.unread() > 0, input.armed == 0, try input.arm() { duties.append(.sendToken) }
     }
 
     /// Does one thing that can be done, chosen by `random`. Returns false if there is none.
@@ -137,9 +136,4 @@ final class SteppedBackend {
         peerReads = false
         isStalled = true
     }
-}
-
-extension InRingBack {
-    /// The tokens that stand.
-    var armed: UInt32 { producer.load().tokens }
 }

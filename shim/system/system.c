@@ -2,5 +2,6 @@
 
 struct xs_waiting_calls xs_waiting_calls;
 __thread uint64_t xs_thread_tag;
+__thread void *xs_unpublished_send;
 
 struct xs_process_state xs_process_state;

@@ -79,6 +79,11 @@ extern __thread uint64_t xs_thread_tag __attribute__((tls_model("initial-exec"))
 static inline uint64_t xs_get_thread_tag(void) { return xs_thread_tag; }
 static inline void xs_set_thread_tag(uint64_t tag) { xs_thread_tag = tag; }
 
+/* The copy to a data ring that this thread has under way, or null: what a signal handler finds that interrupts it. */
+extern __thread void *xs_unpublished_send __attribute__((tls_model("initial-exec")));
+static inline void *_Nullable xs_get_unpublished_send(void) { return xs_unpublished_send; }
+static inline void xs_set_unpublished_send(void *_Nullable send) { xs_unpublished_send = send; }
+
 /* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
  * started; copied, because programs overwrite their environment. */
 struct xs_process_state {
