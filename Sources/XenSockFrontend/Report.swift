@@ -23,7 +23,8 @@ enum Report {
         switch Int32(error) {
         case ENOENT: "No such file or directory"
         case ECONNREFUSED: "Connection refused"
-        case EACCES, EPERM: "Permission denied"
+        case EACCES, EPERM: "this user may not open a session: see allow_users in the service's policy"
+        case EAGAIN: "this user has too many sessions"
         case ETIMEDOUT: "it does not answer"
         case EPROTO: "it speaks another protocol"
         case ENOMEM: "Cannot allocate memory"

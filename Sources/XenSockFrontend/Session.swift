@@ -212,11 +212,12 @@ enum Session {
         _ length: Int, _ memory: Int32, _ doorbell: Int32
     ) -> Int {
         if length < 0 { return length }
-        guard length >= SessionFrame.HelloAnswer.nodes,
-            frame.load(as: UInt32.self) == SessionFrame.Kind.hello.rawValue
+        guard length >= SessionFrame.payload, frame.load(as: UInt32.self) == SessionFrame.Kind.hello.rawValue
         else { return -Int(EPROTO) }
+        // A refusal says no more than its errno.
         let error = frame.load(fromByteOffset: 4, as: UInt32.self)
         if error != 0 { return error < 4096 ? -Int(error) : -Int(EPROTO) }
+        guard length >= SessionFrame.HelloAnswer.nodes else { return -Int(EPROTO) }
         let ports = frame.load(fromByteOffset: SessionFrame.HelloAnswer.ports, as: UInt32.self)
         guard memory >= 0, doorbell >= 0, Arena.isValid(ports: ports) else { return -Int(EPROTO) }
         let nodes = SessionFrame.HelloAnswer.nodes
