@@ -14,14 +14,21 @@ enum Birth {
     static func open(
         flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt32, SocketID) -> Response
     ) -> Int {
-        guard let state = Session.opened(), let base = state.pointee.base else { return -Int(ENETDOWN) }
+        guard let state = Session.opened() else { return -Int(ENETDOWN) }
         let pair = Kernel.socketPair(type: Int32(SOCK_STREAM.rawValue) | flags)
         if pair.result < 0 { return pair.result }
         let mask = Kernel.blockSignals()
         Session.lock(state)
-        let taken = Ports.take(state)
+        // What follows is meant for this session, not for one that another thread opens when this one dies.
+        let life = Session.life(state)
+        let (mapped, arena) = (state.pointee.base, Int(state.pointee.arena))
+        let taken = life == nil ? nil : Ports.take(state)
         Session.unlock(state)
         Kernel.restoreSignals(mask)
+        guard let life, let base = mapped else {
+            discard(pair.first, pair.second)
+            return -Int(ENETDOWN)
+        }
         guard let port = taken else {
             discard(pair.first, pair.second)
             return -Int(EMFILE)
@@ -39,8 +46,12 @@ enum Birth {
             abandon(state, port, bound: false)
             return bound
         }
-        let entry = TableEntry(arena: Int(state.pointee.arena), generation: generation, port: port)
+        let entry = TableEntry(arena: arena, generation: generation, port: port)
         let response = request(state, port, entry.id)
+        if !Session.isAlive(state, life) {
+            _ = Kernel.close(pair.first)
+            return -Int(ENETDOWN)
+        }
         if response.ret != 0 {
             _ = Kernel.close(pair.first)
             abandon(state, port, bound: true)

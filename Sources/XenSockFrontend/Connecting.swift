@@ -80,7 +80,9 @@ extension Frontend {
         guard case .listening = handle.status.state else { return -Int(EINVAL) }
         let socket = handle.socket
         var isAttached = false
+        var pace = Pace()
         while true {
+            if !pace.turn() { return -Int(EIO) }
             let arrival = socket.input.producerValue()
             if arrival.has(InProducer.unsettled) {
                 socket.settleArrivals()
@@ -103,7 +105,12 @@ extension Frontend {
                 return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
             let result = socket.domain.awaitToken(handle.fd)
-            if result > 0 { continue }
+            if result > 0 {
+                let interrupted = pace.wake()
+                if interrupted < 0 { return interrupted }
+                socket.dropStaleArrivals()
+                continue
+            }
             if result == 0 {
                 if socket.input.producerValue().has(InProducer.endOfFile) { continue }
                 return silence(handle)
@@ -214,6 +221,14 @@ extension StreamSocket {
         if value.index == arrivals, value.tokens > 0, !value.has(InProducer.endOfFile), ring.disarm(value) {
             eat(value.tokens)
         }
+        lock.release(held)
+    }
+
+    /// As `dropStaleTokens`, of a listener.
+    func dropStaleArrivals() {
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        dropStaleTokens(input)
         lock.release(held)
     }
 

@@ -81,7 +81,9 @@ enum Descriptors {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
             return TableEntry(arena: index, generation: answer.generation, port: answer.port)
         }
-        guard answer.memory >= 0, answer.doorbell >= 0, let arena = mapArena(answer) else {
+        guard answer.memory >= 0, answer.doorbell >= 0, ArenaMemory.isDoorbell(answer.doorbell),
+            let arena = mapArena(answer)
+        else {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
             return nil
         }
@@ -96,13 +98,9 @@ enum Descriptors {
     }
 
     private static func mapArena(_ answer: Commands.Attachment) -> ProcessState.ArenaRecord? {
-        guard let header = Kernel.mapShared(answer.memory, pageSize) else { return nil }
-        let ports = header.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
-        Kernel.unmap(header, pageSize)
-        guard Arena.isValid(ports: ports) else { return nil }
-        let size = Int(Arena.pageCount(ports: ports)) &* pageSize
-        guard let base = Kernel.mapShared(answer.memory, size) else { return nil }
-        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
+        guard let ports = ArenaMemory.ports(answer.memory), answer.port < ports,
+            let base = ArenaMemory.map(answer.memory, ports: ports)
+        else { return nil }
         return ProcessState.ArenaRecord(
             base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell))
     }
@@ -139,7 +137,7 @@ enum Descriptors {
     static func isPrivate(_ fd: Int32) -> Bool {
         if fd < 0 { return false }
         if fd == xs_get_process_state().pointee.lifeline || fd == Door.last { return true }
-        if let state = Session.state, state.pointee.phase == Session.Phase.open, fd == state.pointee.socket {
+        if let state = Session.state, Session.life(state) != nil, fd == state.pointee.socket {
             return true
         }
         guard let region = ProcessState.region else { return false }
@@ -234,7 +232,7 @@ enum Descriptors {
         }
         consider(xs_get_process_state().pointee.lifeline)
         consider(Door.last)
-        if let state = Session.state, state.pointee.phase == Session.Phase.open { consider(state.pointee.socket) }
+        if let state = Session.state, Session.life(state) != nil { consider(state.pointee.socket) }
         if let region = ProcessState.region {
             for index in 0..<ProcessState.arenaCount(region) { consider(ProcessState.arena(region, index).doorbell) }
         }

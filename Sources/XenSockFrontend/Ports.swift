@@ -42,7 +42,7 @@ enum Ports {
 
     /// A descriptor of the socket was closed; perhaps the last. Takes the lock itself.
     static func closed(_ handle: SocketHandle) {
-        guard let state = Session.state, state.pointee.phase == Session.Phase.open,
+        guard let state = Session.state, Session.life(state) != nil,
             handle.entry.arena == Int(state.pointee.arena)
         else { return }
         let mask = Kernel.blockSignals()

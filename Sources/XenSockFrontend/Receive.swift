@@ -25,9 +25,10 @@ extension StreamSocket {
         let ring = input
         let lock = status.receiveLock
         var got = 0
+        var pace = Pace()
         var held = lock.acquire(tag)
         while true {
-            guard let view = try? ring.view() else {
+            guard pace.turn(), let view = try? ring.view() else {
                 lock.release(held)
                 return got > 0 ? got : -Int(EIO)
             }
@@ -55,6 +56,7 @@ extension StreamSocket {
                 switch consumption {
                 case .done(let mustNotify):
                     got &+= bytes.count
+                    pace.advance()
                     if mustNotify { notify() }
                 case .moved:
                     cursor = start
@@ -67,7 +69,8 @@ extension StreamSocket {
             }
             // A short count, EAGAIN or a wait may follow only after the ring was empty with no token standing.
             if view.producer.tokens > 0 {
-                if ring.disarm(view) { eat(view.producer.tokens) }
+                // Bytes that do not come cost a second of waiting: that once more, and no more.
+                if ring.disarm(view), !eat(view.producer.tokens) { _ = pace.turn(weight: 500) }
                 continue
             }
             if got == cursor.total || (got > 0 && !all) || status.has(StatusLine.Flag.readShut) { break }
@@ -81,9 +84,16 @@ extension StreamSocket {
                 break
             }
             lock.release(held)
-            let result = domain.awaitToken(placeholder)
+            var result = domain.awaitToken(placeholder)
+            if result > 0 {
+                let interrupted = pace.wake()
+                if interrupted < 0 { result = interrupted }
+            }
             held = lock.acquire(tag)
-            if result > 0 { continue }
+            if result > 0 {
+                dropStaleTokens(ring)
+                continue
+            }
             if result == 0, ring.producerValue().has(InProducer.endOfFile) { continue }
             if got == 0 { got = result == 0 ? -Int(ECONNRESET) : result }
             break
@@ -117,7 +127,10 @@ extension StreamSocket {
 
     /// Receives `count` tokens that were cleared from the producer word. The last of them may still be on its way: the
     /// backend counts first and sends then.
-    func eat(_ count: UInt32) {
+    ///
+    /// - Returns: whether all were there.
+    @discardableResult
+    func eat(_ count: UInt32) -> Bool {
         var left = Int(count)
         var rounds = 0
         while left > 0 {
@@ -128,8 +141,20 @@ extension StreamSocket {
                 if rounds > 100 { Kernel.sleep(nanoseconds: 50_000) } else { xs_pause() }
                 rounds &+= 1
             } else {
-                return
+                return false
             }
+        }
+        return true
+    }
+
+    /// Receives bytes that stand in the placeholder though TOKENS counts none: each came for a token that was cleared
+    /// without it, when it was late. Called with the receive lock held, so that nobody else clears any.
+    func dropStaleTokens(_ ring: InRingFront) {
+        let standing = domain.countTokens(placeholder)
+        let value = ring.producerValue()
+        // Counted before the word was read: the byte of a token that is not in the word yet is none of them.
+        if standing > 0, value.tokens == 0, !value.has(InProducer.endOfFile), !value.has(InProducer.unsettled) {
+            eat(UInt32(truncatingIfNeeded: standing))
         }
     }
 
@@ -144,6 +169,9 @@ extension StreamSocket {
         }
         let tokens = UInt32(standing < 0 ? 0 : standing) & InProducer.tokens
         var value = ring.producerValue()
-        while value.has(InProducer.unsettled), !ring.settle(value, tokens: tokens) { value = ring.producerValue() }
+        var pace = Pace()
+        while value.has(InProducer.unsettled), !ring.settle(value, tokens: tokens), pace.turn() {
+            value = ring.producerValue()
+        }
     }
 }

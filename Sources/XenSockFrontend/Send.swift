@@ -31,8 +31,9 @@ extension StreamSocket {
         var sent = 0
         var held = lock.acquire(tag)
         var deadline = 0
+        var pace = Pace()
         while sent < cursor.total {
-            guard let view = try? ring.view() else {
+            guard pace.turn(), let view = try? ring.view() else {
                 if sent == 0 { sent = -Int(EIO) }
                 break
             }
@@ -57,6 +58,7 @@ extension StreamSocket {
                 switch publication {
                 case .done(let mustNotify):
                     sent &+= space.count
+                    pace.advance()
                     if mustNotify { notify() }
                 case .moved:
                     cursor = start
@@ -75,7 +77,11 @@ extension StreamSocket {
                 break
             }
             lock.release(held)
-            let result = awaitSpace(&deadline)
+            var result = awaitSpace(&deadline)
+            if result == 1 {
+                let interrupted = pace.wake()
+                if interrupted < 0 { result = interrupted }
+            }
             held = lock.acquire(tag)
             if result <= 0 {
                 if sent == 0 { sent = result }
@@ -125,6 +131,7 @@ extension StreamSocket {
     /// - Returns: 0 if it succeeded; its error; -EINPROGRESS at the time limit SO_SNDTIMEO; -EINTR.
     func awaitConnect() -> Int {
         var deadline = 0
+        var pace = Pace()
         while true {
             let decided = obstructUntilDecided()
             if decided {
@@ -136,6 +143,8 @@ extension StreamSocket {
             if result == -Int(EAGAIN) { return -Int(EINPROGRESS) }
             if result < 0 { return result }
             if result == 2, !output.consumerValue().has(OutConsumer.connected) { return -Int(ENETDOWN) }
+            let interrupted = pace.wake()
+            if interrupted < 0 { return interrupted }
         }
     }
 
@@ -146,7 +155,7 @@ extension StreamSocket {
         let held = lock.acquire(tag)
         defer { lock.release(held) }
         var tries = 0
-        while tries < 100_000 {
+        while tries < 10_000 {
             let value = ring.consumerValue()
             if value.has(OutConsumer.connected) { return true }
             switch ring.block(value) {
