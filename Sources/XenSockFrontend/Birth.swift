@@ -12,35 +12,54 @@ enum Birth {
     ///   - request: asks the service for the socket (SOCKET, ACCEPT) and returns its answer; runs with signals blocked.
     /// - Returns: the program's descriptor, or a negative errno.
     static func open(
-        flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt32, SocketID) -> Response
+        flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
-        guard let state = Session.opened(), let base = state.pointee.base else { return -Int(ENETDOWN) }
+        guard let state = Session.opened() else { return -Int(ENETDOWN) }
+        let result = attempt(state, flags: flags, request)
+        // The service may have been restarted since the last request, which only this one noticed.
+        if result != -Int(ENETDOWN) || Session.life(state) != nil { return result }
+        return Session.opened() == nil ? result : attempt(state, flags: flags, request)
+    }
+
+    private static func attempt(
+        _ state: UnsafeMutablePointer<SessionState>, flags: Int32,
+        _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
+    ) -> Int {
         let pair = Kernel.socketPair(type: Int32(SOCK_STREAM.rawValue) | flags)
         if pair.result < 0 { return pair.result }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
         Session.lock(state)
-        let taken = Ports.take(state)
+        // What follows is meant for this session, not for one that another thread opens when this one dies.
+        let life = Session.life(state)
+        let (mapped, arena) = (state.pointee.base, Int(state.pointee.arena))
+        let taken = life == nil ? nil : Ports.take(state)
         Session.unlock(state)
-        guard let port = taken else {
+        guard let life, let base = mapped else {
+            discard(pair.first, pair.second)
+            return -Int(ENETDOWN)
+        }
+        guard let (port, generation) = taken else {
             discard(pair.first, pair.second)
             return -Int(EMFILE)
         }
         let status = SocketStatus(line: base + Arena.statusOffset(port: port))
-        let generation = status.generation
-        Ports.taken(state, port, generation: generation)
         let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0
         status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking : 0)
         IndexesPageWriter(base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))).clear()
-        let bound = Commands.bindPort(state, port, pair.second, pair.first)
+        let bound = Commands.bindPort(state, mask, port, pair.second, pair.first)
         _ = Kernel.close(pair.second)
         if bound < 0 {
             _ = Kernel.close(pair.first)
             abandon(state, port, bound: false)
             return bound
         }
-        let entry = TableEntry(arena: Int(state.pointee.arena), generation: generation, port: port)
-        let response = request(state, port, entry.id)
+        let entry = TableEntry(arena: arena, generation: generation, port: port)
+        let response = request(state, mask, port, entry.id)
+        if !Session.isAlive(state, life) {
+            _ = Kernel.close(pair.first)
+            return -Int(ENETDOWN)
+        }
         if response.ret != 0 {
             _ = Kernel.close(pair.first)
             abandon(state, port, bound: true)

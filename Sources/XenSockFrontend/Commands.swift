@@ -7,7 +7,8 @@ import XenSockWire
 ///
 /// Any number of threads may have a request in flight. One of those that wait leads: it reads the session's socket and
 /// hands out responses; the others sleep on a futex until theirs is there or the lead is free. Signals are blocked from
-/// the request to its response, so that no handler can leave a slot behind.
+/// the request to its response, so that no handler can leave a slot behind; a service that does not answer loses the
+/// session before long, and until then does not keep signals without a handler out (`Patience`).
 enum Commands {
     /// What has become of a slot's request. The word at 0 of its record; the response follows at 8.
     enum Progress {
@@ -21,24 +22,26 @@ enum Commands {
     /// - Parameters:
     ///   - input: bytes for the argument slot, at most 512.
     ///   - output: takes the first bytes of the argument slot after a response with a length.
-    /// - Returns: the response; `ret` is -ENETDOWN if the service is or goes away.
+    /// - Returns: the response; `ret` is -ENETDOWN if the service is or goes away, or does not answer.
     static func exchange(
         _ request: Request, input: UnsafeRawBufferPointer? = nil, output: UnsafeMutableRawBufferPointer? = nil
     ) -> Response {
         guard let state = Session.opened() else { return failure(request, -ENETDOWN) }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
-        return exchangeBlocked(state, request, input: input, output: output)
+        return exchangeBlocked(state, mask, request, input: input, output: output)
     }
 
     /// Likewise, with signals blocked by the caller.
+    ///
+    /// - Parameter mask: the program's signal mask, which `Kernel.blockSignals` returned.
     static func exchangeBlocked(
-        _ state: UnsafeMutablePointer<SessionState>, _ request: Request, input: UnsafeRawBufferPointer? = nil,
-        output: UnsafeMutableRawBufferPointer? = nil
+        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ request: Request,
+        input: UnsafeRawBufferPointer? = nil, output: UnsafeMutableRawBufferPointer? = nil
     ) -> Response {
-        guard let slot = reserve(state) else { return failure(request, -ENETDOWN) }
+        guard let (slot, life) = reserve(state, mask) else { return failure(request, -ENETDOWN) }
         let record = Session.exchange(state, slot)
-        guard let base = state.pointee.base else {
+        guard let base = state.pointee.base, let domain = ownDomain(state) else {
             Session.unlock(state)
             return failure(request, -ENETDOWN)
         }
@@ -57,8 +60,12 @@ enum Commands {
         SharedWord32(record).storeOrdered(Progress.waiting)
         let mustNotify = state.pointee.ring.push()
         Session.unlock(state)
-        if mustNotify { ownDomain(state)?.notify(Arena.commandRingPort) }
-        if !await(state, record) { return failure(request, -ENETDOWN) }
+        if mustNotify { domain.notify(Arena.commandRingPort) }
+        guard awaitResponse(state, record, life, mask) else { return failure(request, -ENETDOWN) }
+        Session.lock(state)
+        defer { Session.unlock(state) }
+        // Dead meanwhile, or another already: the record may be of that one.
+        guard Session.isAlive(state, life) else { return failure(request, -ENETDOWN) }
         let response = (record + 8).load(as: Response.self)
         if case .length(let length) = response.payload, let output, let destination = output.baseAddress, let argument {
             memcpy(destination, argument, min(Int(length), output.count, ArgumentArea.slotSize))
@@ -70,16 +77,19 @@ enum Commands {
     /// Binds the event channel `port`: gives the service its end of a placeholder, and the program's to know it by.
     ///
     /// - Returns: 0 or a negative errno.
-    static func bindPort(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32, _ end: Int32, _ program: Int32)
-        -> Int
-    {
-        let sent = Frames.send(state.pointee.socket, .port, port, end, program)
+    static func bindPort(
+        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ port: UInt32, _ end: Int32, _ program: Int32
+    ) -> Int {
+        guard let life = Session.life(state) else { return -Int(ENETDOWN) }
+        var patience = Patience(mask)
+        let sent = Frames.send(state.pointee.socket, .port, port, end, program, &patience)
         if sent >= 0 { return 0 }
-        if sent == -Int(EPIPE) || sent == -Int(ECONNRESET) || sent == -Int(ENOTCONN) {
-            Session.markDead(state)
+        switch Int32(-sent) {
+        case EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT:
+            Session.markDead(state, life)
             return -Int(ENETDOWN)
+        default: return sent
         }
-        return sent
     }
 
     /// The session's own arena as a domain.
@@ -92,17 +102,15 @@ enum Commands {
         Response(requestID: 0, command: 0, ret: error, id: request.id)
     }
 
-    private static func isOpen(_ state: UnsafeMutablePointer<SessionState>) -> Bool {
-        SharedWord32(&state.pointee.phase).load() == Session.Phase.open
-    }
-
     /// Reserves the ring's next slot. On success the session's lock is held.
     ///
-    /// - Returns: nil if the session is dead.
-    private static func reserve(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
+    /// - Returns: the slot and the session's phase word; nil if the session is dead.
+    private static func reserve(
+        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64
+    ) -> (slot: UInt32, life: UInt32)? {
         while true {
-            Session.lock(state)
-            if !isOpen(state) {
+            Session.lock(state, mask: mask)
+            guard let life = Session.life(state) else {
                 Session.unlock(state)
                 return nil
             }
@@ -110,41 +118,47 @@ enum Commands {
             if !state.pointee.ring.isFull,
                 SharedWord32(Session.exchange(state, slot)).load() == Progress.free
             {
-                return slot
+                return (slot, life)
             }
             Session.unlock(state)
             // All slots are with threads that wait: somebody leads, or is about to.
             let progress = SharedWord32(&state.pointee.progress).load()
             Session.sleep(state, seen: progress, nanoseconds: 1_000_000)
+            Signals.admitDefaults(mask)
         }
     }
 
     /// Waits until the slot's response is there. Returns false if the session died before.
-    private static func await(_ state: UnsafeMutablePointer<SessionState>, _ record: UnsafeMutableRawPointer) -> Bool {
+    private static func awaitResponse(
+        _ state: UnsafeMutablePointer<SessionState>, _ record: UnsafeMutableRawPointer, _ life: UInt32, _ mask: UInt64
+    ) -> Bool {
         let progress = SharedWord32(&state.pointee.progress)
         let leader = SharedWord32(&state.pointee.leader)
+        var patience = Patience(mask)
         while true {
             let seen = progress.loadOrdered()
+            if !Session.isAlive(state, life) { return false }
             if SharedWord32(record).loadOrdered() == Progress.done { return true }
-            if !isOpen(state) {
-                SharedWord32(record).storeOrdered(Progress.free)
-                return false
-            }
             if leader.compareExchange(0, 1) {
-                lead(state, until: record)
+                lead(state, until: record, life, &patience)
                 leader.storeOrdered(0)
                 Session.advance(state)
             } else {
-                Session.sleep(state, seen: seen, nanoseconds: 1_000_000_000)
+                Session.sleep(state, seen: seen, nanoseconds: Patience.slice)
+                // Progress of others is none of this request, but shows that the service answers.
+                if progress.loadOrdered() == seen, !patience.passSlice() { Session.markDead(state, life) }
             }
         }
     }
 
     /// Leads until the leader's own response is there or the session is dead.
-    private static func lead(_ state: UnsafeMutablePointer<SessionState>, until record: UnsafeMutableRawPointer) {
-        while isOpen(state) {
-            guard let taken = takeResponses(state) else {
-                Session.markDead(state)
+    private static func lead(
+        _ state: UnsafeMutablePointer<SessionState>, until record: UnsafeMutableRawPointer, _ life: UInt32,
+        _ patience: inout Patience
+    ) {
+        while Session.isAlive(state, life) {
+            guard let taken = takeResponses(state, life) else {
+                Session.markDead(state, life)
                 return
             }
             if SharedWord32(record).loadOrdered() == Progress.done { return }
@@ -157,13 +171,14 @@ enum Commands {
             }
             if looks > 0 { continue }
             Session.lock(state)
-            let quiet = state.pointee.ring.awaitResponse()
+            let quiet = !Session.isAlive(state, life) || state.pointee.ring.awaitResponse()
+            let socket = state.pointee.socket
             Session.unlock(state)
             if !quiet { continue }
-            let ready = xs_wait_poll(state.pointee.socket, Int16(POLLIN), -1)
-            if ready == -Int(EINTR) { continue }
-            if ready < 0 || !readFrame(state, attaching: nil) {
-                Session.markDead(state)
+            let ready = patience.awaitFrame(socket)
+            if ready == 0 { continue }
+            if ready < 0 || !readFrame(socket, attaching: nil) {
+                Session.markDead(state, life)
                 return
             }
         }
@@ -172,12 +187,12 @@ enum Commands {
     /// Hands out the responses on the ring.
     ///
     /// - Returns: whether there were any; nil if the service broke the protocol.
-    private static func takeResponses(_ state: UnsafeMutablePointer<SessionState>) -> Bool? {
-        guard let base = state.pointee.base else { return nil }
-        let arguments = ArgumentArea(base: base + Arena.argumentsOffset)
+    private static func takeResponses(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) -> Bool? {
         var taken = false
         Session.lock(state)
         defer { Session.unlock(state) }
+        guard Session.isAlive(state, life), let base = state.pointee.base else { return nil }
+        let arguments = ArgumentArea(base: base + Arena.argumentsOffset)
         while true {
             let entry: UnsafeMutableRawPointer?
             do throws(RingViolation) {
@@ -189,10 +204,10 @@ enum Commands {
             let response = RequestCodec(.xensock2).decodeResponse(from: entry, arguments: arguments)
             state.pointee.ring.consumeResponse()
             taken = true
-            // An answer to nothing is dropped.
-            guard response.requestID < Dialect.xensock2.slotCount else { continue }
+            // For an answer to nothing another request would never have one.
+            guard response.requestID < Dialect.xensock2.slotCount else { return nil }
             let record = Session.exchange(state, response.requestID)
-            if SharedWord32(record).load() != Progress.waiting { continue }
+            if SharedWord32(record).load() != Progress.waiting { return nil }
             (record + 8).storeBytes(of: response, as: Response.self)
             SharedWord32(record).storeOrdered(Progress.done)
         }
@@ -216,25 +231,33 @@ enum Commands {
         guard let state = Session.opened(quietly: true) else { return attachment }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
+        guard let life = Session.life(state) else { return attachment }
         let leader = SharedWord32(&state.pointee.leader)
         while !leader.compareExchange(0, 1) {
             let seen = SharedWord32(&state.pointee.progress).loadOrdered()
-            if !isOpen(state) { return attachment }
+            // The leader's own patience ends the session, should the service be silent.
+            if !Session.isAlive(state, life) { return attachment }
             Session.sleep(state, seen: seen, nanoseconds: 1_000_000)
+            Signals.admitDefaults(mask)
         }
         defer {
             leader.storeOrdered(0)
             Session.advance(state)
         }
         var frame = (SessionFrame.Kind.attach.rawValue, UInt32(withArena ? 1 : 0), id.rawValue)
-        let sent = xs_send_descriptors(state.pointee.socket, &frame, SessionFrame.Attach.size, fd, -1)
-        if sent < 0 { return attachment }
+        var patience = Patience(mask)
+        let socket = state.pointee.socket
+        let sent = patience.repeated { xs_send_descriptors(socket, &frame, SessionFrame.Attach.size, fd, -1) }
+        if sent < 0 {
+            if sent != -Int(EBADF), sent != -Int(ETOOMANYREFS) { Session.markDead(state, life) }
+            return attachment
+        }
         attachment.error = -1
-        while isOpen(state), attachment.error == -1 {
-            let ready = xs_wait_poll(state.pointee.socket, Int16(POLLIN), 10_000_000_000)
-            if ready == -Int(EINTR) { continue }
-            if ready <= 0 || !readFrame(state, attaching: &attachment) {
-                Session.markDead(state)
+        while Session.isAlive(state, life), attachment.error == -1 {
+            let ready = patience.awaitFrame(socket)
+            if ready == 0 { continue }
+            if ready < 0 || !readFrame(socket, attaching: &attachment) {
+                Session.markDead(state, life)
                 break
             }
         }
@@ -245,15 +268,12 @@ enum Commands {
     /// Reads one frame from the session's socket. The caller leads.
     ///
     /// - Returns: false if the service closed the session or broke the protocol.
-    private static func readFrame(
-        _ state: UnsafeMutablePointer<SessionState>, attaching: UnsafeMutablePointer<Attachment>?
-    ) -> Bool {
+    private static func readFrame(_ socket: Int32, attaching: UnsafeMutablePointer<Attachment>?) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: SessionFrame.maximumSize, alignment: 8) { buffer -> Bool in
             let frame = buffer.baseAddress!
             var first: Int32 = -1
             var second: Int32 = -1
-            let length = xs_receive_descriptors(
-                state.pointee.socket, frame, buffer.count, Int32(MSG_DONTWAIT), &first, &second)
+            let length = xs_receive_descriptors(socket, frame, buffer.count, Int32(MSG_DONTWAIT), &first, &second)
             if length == -Int(EAGAIN) || length == -Int(EINTR) { return true }
             var keeps = false
             defer { if !keeps { Frames.drop(first, second) } }

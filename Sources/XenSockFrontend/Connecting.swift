@@ -30,9 +30,9 @@ extension Frontend {
             status.set(connectUnreported, false)
             let error = status.takeError()
             return error != 0 ? -error : -Int(ECONNABORTED)
-        case .listening:
+        case .listening, .reset:
             return -Int(EISCONN)
-        case .open, .failedConnect, .reset, .free:
+        case .open, .failedConnect, .free:
             break
         }
         socket.prepareConnect()
@@ -139,7 +139,7 @@ extension Frontend {
         _ length: UnsafeMutablePointer<socklen_t>?, _ flags: Int32
     ) -> Int {
         var peer = SocketAddress()
-        let result = Birth.open(flags: flags) { state, port, id in
+        let result = Birth.open(flags: flags) { state, mask, port, id in
             let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
             guard let base = state.pointee.base else {
                 return Response(requestID: 0, command: 0, ret: -ENETDOWN, id: id)
@@ -147,7 +147,7 @@ extension Frontend {
             IndexesPageWriter(base + Arena.offset(of: page)).writeRing(order: ringOrder, indexesPage: page)
             SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(ringOrder)
             let response = Commands.exchangeBlocked(
-                state,
+                state, mask,
                 .accept(
                     id: listener.entry.id, newID: id, ring: .indexesPage(page), eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {

@@ -58,51 +58,65 @@ enum Descriptors {
         if buffer == -Int(EBADF) { return nil }
         guard let region = ProcessState.mappedRegion() else { return nil }
         if buffer == LocalDomain.placeholderBuffer,
-            Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX),
-            let entry = attached(region, fd)
+            Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX)
         {
-            ProcessState.store(region, fd, entry)
-            return resolve(region, fd, entry)
+            switch attached(region, fd) {
+            case .socket(let entry):
+                ProcessState.store(region, fd, entry)
+                return resolve(region, fd, entry)
+            case .unknownYet: return nil
+            case .foreign: break
+            }
         }
         if !Session.isBorrowed { ProcessState.store(region, fd, .foreign) }
         return nil
     }
 
-    private static func attached(_ region: UnsafeMutableRawPointer, _ fd: Int32) -> TableEntry? {
+    private enum Finding {
+        case socket(TableEntry)
+        /// The service does not know it.
+        case foreign
+        /// The service cannot be asked, or there is no room: the next call asks again.
+        case unknownYet
+    }
+
+    private static func attached(_ region: UnsafeMutableRawPointer, _ fd: Int32) -> Finding {
         // The identity that the socket will have is known only from the answer; this one serves to ask.
-        let question = SocketID(0xff00_0000_0000_0000 | UInt64(UInt32(bitPattern: fd)))
+        let question = SocketID(0xff00_0000_0000_0000 | UInt64(truncatingIfNeeded: Kernel.now()) >> 8)
         let answer = Commands.attach(fd, id: question, withArena: true)
         defer { if answer.memory >= 0 { _ = Kernel.close(answer.memory) } }
         guard answer.error == 0 else {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
-            return nil
+            return answer.error == EBADF ? .foreign : .unknownYet
         }
         if let index = ProcessState.indexOfArena(region, id: answer.arenaID) {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
-            return TableEntry(arena: index, generation: answer.generation, port: answer.port)
+            return .socket(TableEntry(arena: index, generation: answer.generation, port: answer.port))
         }
-        guard answer.memory >= 0, answer.doorbell >= 0, let arena = mapArena(answer) else {
+        guard answer.memory >= 0, answer.doorbell >= 0, ArenaMemory.isDoorbell(answer.doorbell),
+            let arena = mapArena(answer)
+        else {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
-            return nil
+            return .unknownYet
         }
-        guard let state = Session.state else { return nil }
+        guard let state = Session.state else { return .unknownYet }
         let mask = Kernel.blockSignals()
         Session.lock(state)
         let index = ProcessState.addArena(region, arena)
         Session.unlock(state)
         Kernel.restoreSignals(mask)
-        guard let index, answer.port < arena.ports else { return nil }
-        return TableEntry(arena: index, generation: answer.generation, port: answer.port)
+        guard let index else {
+            Kernel.unmap(arena.base, Int(Arena.pageCount(ports: arena.ports)) &* pageSize)
+            _ = Kernel.close(arena.doorbell)
+            return .unknownYet
+        }
+        return .socket(TableEntry(arena: index, generation: answer.generation, port: answer.port))
     }
 
     private static func mapArena(_ answer: Commands.Attachment) -> ProcessState.ArenaRecord? {
-        guard let header = Kernel.mapShared(answer.memory, pageSize) else { return nil }
-        let ports = header.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
-        Kernel.unmap(header, pageSize)
-        guard Arena.isValid(ports: ports) else { return nil }
-        let size = Int(Arena.pageCount(ports: ports)) &* pageSize
-        guard let base = Kernel.mapShared(answer.memory, size) else { return nil }
-        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
+        guard let ports = ArenaMemory.ports(answer.memory), answer.port < ports,
+            let base = ArenaMemory.map(answer.memory, ports: ports)
+        else { return nil }
         return ProcessState.ArenaRecord(
             base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell))
     }
@@ -139,9 +153,8 @@ enum Descriptors {
     static func isPrivate(_ fd: Int32) -> Bool {
         if fd < 0 { return false }
         if fd == xs_get_process_state().pointee.lifeline || fd == Door.last { return true }
-        if let state = Session.state, state.pointee.phase == Session.Phase.open, fd == state.pointee.socket {
-            return true
-        }
+        // Also the one of a session that died: it is closed when the next opens.
+        if let state = Session.state, fd > 0, fd == state.pointee.socket { return true }
         guard let region = ProcessState.region else { return false }
         var index = 0
         while index < ProcessState.arenaCount(region) {
@@ -153,7 +166,8 @@ enum Descriptors {
 
     /// Moves the library's own descriptor away from `fd`, which the program is about to take (dup2).
     static func makeWay(_ fd: Int32) {
-        guard isPrivate(fd) else { return }
+        // A vfork child loses its copy, and its parent, whose memory this is, keeps its own.
+        guard isPrivate(fd), !Session.isBorrowed else { return }
         let moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(fd) &+ 1)
         guard moved >= 0 else { return }
         let new = Int32(moved)
@@ -234,7 +248,7 @@ enum Descriptors {
         }
         consider(xs_get_process_state().pointee.lifeline)
         consider(Door.last)
-        if let state = Session.state, state.pointee.phase == Session.Phase.open { consider(state.pointee.socket) }
+        if let state = Session.state, Session.life(state) != nil { consider(state.pointee.socket) }
         if let region = ProcessState.region {
             for index in 0..<ProcessState.arenaCount(region) { consider(ProcessState.arena(region, index).doorbell) }
         }

@@ -4,28 +4,27 @@ import XenSockWire
 
 /// Session frames (docs/PROTOCOL.md, 3.1).
 enum Frames {
-    /// How long a service that accepted a connection may take for an answer of the handshake.
-    private static let patience = 10_000_000_000
-
-    /// Receives one frame of the handshake, waiting a bounded time.
+    /// Receives one frame of the handshake.
     ///
     /// - Returns: its size, or a negative errno; -ENETDOWN if the service closed the session.
     static func receive(
-        _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int, _ first: inout Int32, _ second: inout Int32
+        _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int, _ first: inout Int32,
+        _ second: inout Int32, _ patience: inout Patience
     ) -> Int {
-        let ready = xs_wait_poll(socket, Int16(POLLIN), Int64(patience))
-        if ready == 0 { return -Int(ETIMEDOUT) }
+        var ready = 0
+        while ready == 0 { ready = patience.awaitFrame(socket) }
         if ready < 0 { return ready }
         let length = xs_receive_descriptors(socket, frame, capacity, Int32(MSG_DONTWAIT), &first, &second)
         return length == 0 ? -Int(ENETDOWN) : length
     }
 
-    /// Sends a frame without payload and up to two descriptors.
-    static func send(_ socket: Int32, _ kind: SessionFrame.Kind, _ argument: UInt32, _ first: Int32, _ second: Int32)
-        -> Int
-    {
+    /// Sends a frame without payload and up to two descriptors; -ETIMEDOUT if the service does not read.
+    static func send(
+        _ socket: Int32, _ kind: SessionFrame.Kind, _ argument: UInt32, _ first: Int32, _ second: Int32,
+        _ patience: inout Patience
+    ) -> Int {
         var frame = (kind.rawValue, argument)
-        return xs_send_descriptors(socket, &frame, 8, first, second)
+        return patience.repeated { xs_send_descriptors(socket, &frame, 8, first, second) }
     }
 
     /// Closes descriptors that nobody asked for.

@@ -23,9 +23,9 @@ public enum Frontend {
         let kind = type & 0xf
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         guard kind == Int32(SOCK_STREAM.rawValue) else { return -Int(ESOCKTNOSUPPORT) }
-        return Birth.open(flags: flags) { state, port, id in
+        return Birth.open(flags: flags) { state, mask, port, id in
             Commands.exchangeBlocked(
-                state,
+                state, mask,
                 .socket(
                     id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
                     protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),

@@ -1,5 +1,6 @@
 import CXenSockSystem
 import XenSockPlatform
+import XenSockWire
 
 /// The process's resource limits.
 enum Limits {
@@ -14,6 +15,11 @@ enum Limits {
     /// RLIMIT_NOFILE.
     static var descriptors: UInt64 { current(7) }
 
-    /// The ports to ask the service for: 0, its default, unless RLIMIT_AS could not hold the arena.
-    static func wantedPorts() -> UInt32 { current(9) == ~0 ? 0 : 64 }
+    /// The ports to ask the service for: one for each descriptor that the program may have, few if RLIMIT_AS could not
+    /// hold the arena.
+    static func wantedPorts() -> UInt32 {
+        if current(9) != ~0 { return Arena.portGranularity }
+        let wanted = min(max(descriptors, 1024), UInt64(Arena.maximumPorts))
+        return (UInt32(wanted) &+ Arena.portGranularity &- 1) / Arena.portGranularity &* Arena.portGranularity
+    }
 }

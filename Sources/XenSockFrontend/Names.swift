@@ -136,8 +136,13 @@ private enum AddressList {
             let entry = UnsafeRawBufferPointer(rebasing: answer[position...])
             let addressLength = Int(entry.load(fromByteOffset: Resolver.Entry.addressLength, as: UInt32.self))
             let nameLength = Int(entry.load(fromByteOffset: Resolver.Entry.nameLength, as: UInt32.self))
+            let family = entry.load(fromByteOffset: Resolver.Entry.family, as: Int32.self)
+            // Programs read a whole address of the family that the entry names, without looking at its length.
             guard addressLength <= 128, nameLength <= 4096,
-                Resolver.Entry.address &+ addressLength &+ nameLength <= entry.count
+                Resolver.Entry.address &+ addressLength &+ nameLength <= entry.count,
+                family == AF_INET && addressLength == MemoryLayout<sockaddr_in>.size
+                    || family == AF_INET6 && addressLength == MemoryLayout<sockaddr_in6>.size,
+                entry.load(fromByteOffset: Resolver.Entry.address, as: UInt16.self) == UInt16(family)
             else { return drop(head, EAI_FAIL) }
             // Node and address in one piece, the name apart: so libc allocates, and so it frees.
             guard let memory = calloc(1, MemoryLayout<addrinfo>.size &+ addressLength) else {
@@ -145,13 +150,13 @@ private enum AddressList {
             }
             let node = memory.assumingMemoryBound(to: addrinfo.self)
             node.pointee.ai_flags = entry.load(fromByteOffset: Resolver.Entry.flags, as: Int32.self)
-            node.pointee.ai_family = entry.load(fromByteOffset: Resolver.Entry.family, as: Int32.self)
+            node.pointee.ai_family = family
             node.pointee.ai_socktype = entry.load(fromByteOffset: Resolver.Entry.type, as: Int32.self)
             node.pointee.ai_protocol = entry.load(fromByteOffset: Resolver.Entry.protocol, as: Int32.self)
             node.pointee.ai_addrlen = socklen_t(addressLength)
             let address = memory + MemoryLayout<addrinfo>.size
             memcpy(address, entry.baseAddress! + Resolver.Entry.address, addressLength)
-            node.pointee.ai_addr = addressLength == 0 ? nil : address.assumingMemoryBound(to: sockaddr.self)
+            node.pointee.ai_addr = address.assumingMemoryBound(to: sockaddr.self)
             if let tail { tail.pointee.ai_next = node } else { head = node }
             tail = node
             if nameLength > 0 {

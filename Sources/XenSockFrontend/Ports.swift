@@ -8,8 +8,16 @@ import XenSockWire
 enum Ports {
     /// Takes a port for a new socket: the one closed last whose pages are still warm, if the service is done with it.
     ///
-    /// - Returns: nil if every port is in use.
-    static func take(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
+    /// - Returns: the port and the generation that its socket will have; nil if every port is in use.
+    static func take(_ state: UnsafeMutablePointer<SessionState>) -> (port: UInt32, generation: UInt32)? {
+        guard let base = state.pointee.base, let port = unused(state) else { return nil }
+        let generation = SocketStatus(line: base + Arena.statusOffset(port: port)).generation
+        // Remembered at once: while the generation is this one the port is taken, however often it is pushed.
+        Session.generation(state, port).pointee = generation
+        return (port, generation)
+    }
+
+    private static func unused(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
         let count = state.pointee.closedPorts
         var depth: UInt32 = 0
         let fresh = state.pointee.nextPort < state.pointee.ports
@@ -29,11 +37,6 @@ enum Ports {
         return port
     }
 
-    /// Remembers the generation that the port's socket has; the service bumps it when all is over.
-    static func taken(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32, generation: UInt32) {
-        Session.generation(state, port).pointee = generation
-    }
-
     /// Gives back a port whose socket never came to be; the service may know nothing of it.
     static func abandon(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32, bound: Bool) {
         if !bound { Session.generation(state, port).pointee &-= 1 }
@@ -42,7 +45,7 @@ enum Ports {
 
     /// A descriptor of the socket was closed; perhaps the last. Takes the lock itself.
     static func closed(_ handle: SocketHandle) {
-        guard let state = Session.state, state.pointee.phase == Session.Phase.open,
+        guard let state = Session.state, Session.life(state) != nil,
             handle.entry.arena == Int(state.pointee.arena)
         else { return }
         let mask = Kernel.blockSignals()

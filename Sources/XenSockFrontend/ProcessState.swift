@@ -98,6 +98,15 @@ enum ProcessState {
         return count
     }
 
+    /// Takes back the arena that was added last and that no socket was made in. The session's lock is held since.
+    static func removeLastArena(_ region: UnsafeMutableRawPointer) {
+        let index = arenaCount(region) &- 1
+        let arena = record(region, index).pointee
+        SharedWord32(region + arenaCountOffset).store(UInt32(index))
+        Kernel.unmap(arena.base, Int(Arena.pageCount(ports: arena.ports)) &* pageSize)
+        if arena.doorbell >= 0 { _ = Kernel.close(arena.doorbell) }
+    }
+
     /// Tells an arena's doorbell apart from the program's descriptors; -1 if the program had it closed behind our back.
     static func setDoorbell(_ region: UnsafeMutableRawPointer, _ index: Int, _ fd: Int32) {
         record(region, index).pointee.doorbell = fd

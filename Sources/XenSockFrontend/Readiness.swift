@@ -30,6 +30,10 @@ extension Frontend {
         case .failedConnect, .reset:
             let error = handle.status.error != 0 ? Int16(POLLERR) : 0
             return Int16(POLLHUP) | error | asked & Int16(POLLIN | POLLOUT | Int32(XS_POLLRDHUP))
+        case .connected where asked & Int16(XS_POLLRDHUP) != 0:
+            // The token of an end of file comes a moment before the end itself.
+            let ended = handle.socket.input.producerValue().has(InProducer.endOfFile)
+            return ended ? asked & Int16(POLLIN | Int32(XS_POLLRDHUP)) : 0
         default:
             return 0
         }

@@ -13,9 +13,9 @@ enum ResolverExchange {
     ///   - answer: room for the largest answer, 65536 bytes.
     /// - Returns: the answer's length, at least 16 and bounded by `answer`; or a negative errno.
     static func run(_ query: UnsafeRawBufferPointer, _ answer: UnsafeMutableRawBufferPointer) -> Int {
-        let fd = Birth.open(flags: Int32(SOCK_CLOEXEC.rawValue)) { state, port, id in
+        let fd = Birth.open(flags: Int32(SOCK_CLOEXEC.rawValue)) { state, mask, port, id in
             Commands.exchangeBlocked(
-                state,
+                state, mask,
                 .socket(
                     id: id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
                     eventChannel: EventChannelPort(port),

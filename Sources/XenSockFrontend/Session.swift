@@ -15,7 +15,11 @@ struct SessionState {
     var sleepers: UInt32
     /// 1 while a thread reads the session's socket on behalf of all.
     var leader: UInt32
+    /// `Session.Phase` in bits 1..0; above them the number of the session, so that a thread that waited for an answer of
+    /// one does not take the next for it.
     var phase: UInt32
+    /// Counts the attempts at opening that failed.
+    var failures: UInt32
     var processID: Int32
     var sessionID: UInt32
     var socket: Int32
@@ -35,6 +39,19 @@ enum Session {
         static let open: UInt32 = 1
         /// The service is gone; the next socket opens a new session.
         static let dead: UInt32 = 2
+    }
+
+    /// The phase word of the open session, which names this one among all; nil if none is open.
+    @inline(__always)
+    static func life(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
+        let phase = SharedWord32(&state.pointee.phase).load()
+        return phase & 3 == Phase.open ? phase : nil
+    }
+
+    /// Whether the session that `life` names is still open.
+    @inline(__always)
+    static func isAlive(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) -> Bool {
+        SharedWord32(&state.pointee.phase).load() == life
     }
 
     private static let exchangesOffset = 1024
@@ -107,10 +124,15 @@ enum Session {
 
     // MARK: The lock: held for bookkeeping, never while waiting for an answer; taken with signals blocked.
 
-    static func lock(_ state: UnsafeMutablePointer<SessionState>) {
+    ///
+    /// - Parameter mask: the program's signal mask, by which signals without a handler are let in meanwhile.
+    static func lock(_ state: UnsafeMutablePointer<SessionState>, mask: UInt64 = ~0) {
         let word = SharedWord32(&state.pointee.lock)
         if word.compareExchange(0, 1) { return }
-        while word.exchange(2) != 0 { Kernel.futexWait(&state.pointee.lock, 2, nanoseconds: 100_000_000) }
+        while word.exchange(2) != 0 {
+            Kernel.futexWait(&state.pointee.lock, 2, nanoseconds: Patience.slice)
+            if mask != ~0 { Signals.admitDefaults(mask) }
+        }
     }
 
     static func unlock(_ state: UnsafeMutablePointer<SessionState>) {
@@ -124,21 +146,25 @@ enum Session {
     /// - Parameter quietly: says nothing on stderr.
     static func opened(quietly: Bool = false) -> UnsafeMutablePointer<SessionState>? {
         guard let state = mappedState() else { return nil }
-        if SharedWord32(&state.pointee.phase).load() == Phase.open { return state }
+        if life(state) != nil { return state }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
-        lock(state)
+        let failures = SharedWord32(&state.pointee.failures).load()
+        lock(state, mask: mask)
         defer { unlock(state) }
-        if SharedWord32(&state.pointee.phase).load() == Phase.open { return state }
-        let error = open(state)
+        if life(state) != nil { return state }
+        // Another thread tried while this one waited for the lock: once is enough for both.
+        if state.pointee.failures != failures { return nil }
+        let error = open(state, mask)
         if error == 0 { return state }
+        SharedWord32(&state.pointee.failures).store(failures &+ 1)
         if !quietly { Report.unreachable(-error) }
         return nil
     }
 
-    /// Marks the session dead and wakes every thread that waits for an answer.
-    static func markDead(_ state: UnsafeMutablePointer<SessionState>) {
-        SharedWord32(&state.pointee.phase).storeOrdered(Phase.dead)
+    /// Marks the session that `life` names dead and wakes every thread that waits for an answer.
+    static func markDead(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) {
+        _ = SharedWord32(&state.pointee.phase).compareExchange(life, life & ~3 | Phase.dead)
         advance(state)
     }
 
@@ -160,18 +186,22 @@ enum Session {
     }
 
     /// - Returns: 0 or a negative errno.
-    private static func open(_ state: UnsafeMutablePointer<SessionState>) -> Int {
+    private static func open(_ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64) -> Int {
         guard let region = ProcessState.mappedRegion() else { return -Int(ENOMEM) }
-        if state.pointee.phase == Phase.dead {
+        let phase = SharedWord32(&state.pointee.phase)
+        if phase.load() & 3 == Phase.dead {
             // Its arena stays mapped and its doorbell open: sockets of it may still be in use.
             _ = Kernel.close(state.pointee.socket)
             Door.last = -1
+            state.pointee.socket = -1
+            phase.store(phase.load() & ~3)
             for slot in 0..<UInt32(32) { SharedWord32(exchange(state, slot)).store(Commands.Progress.free) }
         }
-        let connected = Door.connect()
+        var patience = Patience(mask)
+        let connected = Door.connect(&patience)
         if connected < 0 { return connected }
         let socket = Descriptors.movedHigh(Int32(connected))
-        let result = handshake(state, region, socket)
+        let result = handshake(state, region, socket, &patience)
         if result < 0 {
             _ = Kernel.close(socket)
             return result
@@ -179,30 +209,38 @@ enum Session {
         state.pointee.socket = socket
         Door.last = socket
         state.pointee.processID = Kernel.processID()
-        SharedWord32(&state.pointee.phase).storeOrdered(Phase.open)
+        phase.storeOrdered((phase.load() & ~3) &+ 4 | Phase.open)
         return 0
     }
 
     private static func handshake(
-        _ state: UnsafeMutablePointer<SessionState>, _ region: UnsafeMutableRawPointer, _ socket: Int32
+        _ state: UnsafeMutablePointer<SessionState>, _ region: UnsafeMutableRawPointer, _ socket: Int32,
+        _ patience: inout Patience
     ) -> Int {
         withUnsafeTemporaryAllocation(byteCount: SessionFrame.maximumSize, alignment: 8) { buffer -> Int in
             let frame = buffer.baseAddress!
             frame.storeBytes(of: SessionFrame.Kind.hello.rawValue, as: UInt32.self)
             frame.storeBytes(of: ArenaHeader.currentLayoutVersion, toByteOffset: 4, as: UInt32.self)
             frame.storeBytes(of: Limits.wantedPorts(), toByteOffset: SessionFrame.Hello.wantedPorts, as: UInt32.self)
-            let sent = Kernel.send(socket, frame, SessionFrame.Hello.size, Int32(MSG_NOSIGNAL))
+            let sent = patience.repeated {
+                Kernel.send(socket, frame, SessionFrame.Hello.size, Int32(MSG_NOSIGNAL))
+            }
             if sent < 0 { return sent }
             var memory: Int32 = -1
             var doorbell: Int32 = -1
-            let length = Frames.receive(socket, frame, buffer.count, &memory, &doorbell)
+            let length = Frames.receive(socket, frame, buffer.count, &memory, &doorbell, &patience)
             defer { if memory >= 0 { _ = Kernel.close(memory) } }
             let accepted = accept(state, region, UnsafeRawPointer(frame), length, memory, doorbell)
             if accepted < 0 {
                 if doorbell >= 0 { _ = Kernel.close(doorbell) }
                 return accepted
             }
-            return connect(state, socket, frame, buffer.count)
+            let result = connect(state, socket, frame, buffer.count, &patience)
+            if result < 0 {
+                state.pointee.base = nil
+                ProcessState.removeLastArena(region)
+            }
+            return result
         }
     }
 
@@ -222,14 +260,13 @@ enum Session {
         guard memory >= 0, doorbell >= 0, Arena.isValid(ports: ports) else { return -Int(EPROTO) }
         let nodes = SessionFrame.HelloAnswer.nodes
         guard Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else { return -Int(EPROTO) }
-        let size = Int(Arena.pageCount(ports: ports)) &* pageSize
-        guard let base = Kernel.mapShared(memory, size) else { return -Int(ENOMEM) }
-        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
+        guard ArenaMemory.isDoorbell(doorbell) else { return -Int(EPROTO) }
+        guard let base = ArenaMemory.map(memory, ports: ports) else { return -Int(EPROTO) }
         let record = ProcessState.ArenaRecord(
             base: base, id: frame.loadUnaligned(fromByteOffset: SessionFrame.HelloAnswer.arenaID, as: UInt64.self),
             ports: ports, doorbell: Descriptors.movedHigh(doorbell))
         guard let index = ProcessState.addArena(region, record) else {
-            Kernel.unmap(base, size)
+            Kernel.unmap(base, Int(Arena.pageCount(ports: ports)) &* pageSize)
             return -Int(ENFILE)
         }
         state.pointee.sessionID = frame.load(fromByteOffset: SessionFrame.HelloAnswer.session, as: UInt32.self)
@@ -245,7 +282,8 @@ enum Session {
 
     /// Writes the frontend's nodes and waits for the backend's Connected.
     private static func connect(
-        _ state: UnsafeMutablePointer<SessionState>, _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int
+        _ state: UnsafeMutablePointer<SessionState>, _ socket: Int32, _ frame: UnsafeMutableRawPointer,
+        _ capacity: Int, _ patience: inout Patience
     ) -> Int {
         let nodes: StaticString =
             "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
@@ -253,12 +291,12 @@ enum Session {
         frame.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
         memcpy(frame + SessionFrame.Store.nodes, nodes.utf8Start, nodes.utf8CodeUnitCount)
         let size = SessionFrame.Store.nodes &+ nodes.utf8CodeUnitCount
-        let sent = Kernel.send(socket, frame, size, Int32(MSG_NOSIGNAL))
+        let sent = patience.repeated { Kernel.send(socket, frame, size, Int32(MSG_NOSIGNAL)) }
         if sent < 0 { return sent }
         var first: Int32 = -1
         var second: Int32 = -1
         while true {
-            let length = Frames.receive(socket, frame, capacity, &first, &second)
+            let length = Frames.receive(socket, frame, capacity, &first, &second, &patience)
             Frames.drop(first, second)
             if length < 0 { return length }
             guard length >= SessionFrame.Store.nodes else { return -Int(EPROTO) }

@@ -20,6 +20,35 @@ enum Signals {
         return true
     }
 
+    /// Lets in, with all signals blocked, those that wait and have their default action (end the program, stop it, or
+    /// nothing), unless the program itself blocks them. No handler runs.
+    ///
+    /// - Parameter mask: the program's signal mask.
+    static func admitDefaults(_ mask: UInt64) {
+        var waiting: UInt64 = 0
+        _ = withUnsafeMutablePointer(to: &waiting) {
+            Kernel.call(Int(SYS_rt_sigpending), Int(bitPattern: $0), 8)
+        }
+        waiting &= ~mask
+        var admitted: UInt64 = 0
+        var action: (UInt, UInt, UInt, UInt) = (0, 0, 0, 0)
+        while waiting != 0 {
+            let bit = waiting & (0 &- waiting)
+            waiting &= waiting &- 1
+            let result = withUnsafeMutablePointer(to: &action) {
+                Kernel.call(Int(SYS_rt_sigaction), bit.trailingZeroBitCount &+ 1, 0, Int(bitPattern: $0), 8)
+            }
+            if result == 0, action.0 == 0 { admitted |= bit }
+        }
+        if admitted == 0 { return }
+        _ = withUnsafeMutablePointer(to: &admitted) {
+            Kernel.call(Int(SYS_rt_sigprocmask), Int(SIG_UNBLOCK), Int(bitPattern: $0), 0, 8)
+        }
+        _ = withUnsafeMutablePointer(to: &admitted) {
+            Kernel.call(Int(SYS_rt_sigprocmask), Int(SIG_BLOCK), Int(bitPattern: $0), 0, 8)
+        }
+    }
+
     /// Raises SIGPIPE in the calling thread, as send(2) does beside EPIPE.
     static func raiseBrokenPipe() { Kernel.raise(Int32(SIGPIPE)) }
 }

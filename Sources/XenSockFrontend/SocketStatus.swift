@@ -26,12 +26,19 @@ public struct SocketStatus {
     public func takeError() -> Int {
         let error = word(StatusLine.error)
         if error.load() == 0 { return 0 }
-        return Int(error.exchange(0) & 0xfff)
+        return Self.bounded(error.exchange(0))
     }
 
     /// The pending error, left where it is.
     @inlinable
-    public var error: Int { Int(word(StatusLine.error).load() & 0xfff) }
+    public var error: Int { Self.bounded(word(StatusLine.error).load()) }
+
+    /// What no socket has pending is EIO: numbers beyond the table, and those upon which a caller tries again for ever.
+    @usableFromInline
+    static func bounded(_ error: UInt32) -> Int {
+        // EINTR, EAGAIN; 133 is EHWPOISON, the table's last.
+        error > 133 || error == 4 || error == 11 ? 5 : Int(error)
+    }
 
     @inlinable @inline(__always)
     public var flags: UInt32 { word(StatusLine.flags).load() }

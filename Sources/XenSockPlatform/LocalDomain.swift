@@ -60,6 +60,6 @@ public struct LocalDomain: FrontendDomain {
     }
 
     public func isHungUp(_ placeholder: Int32) -> Bool {
-        xs_wait_poll(placeholder, Int16(XS_POLLRDHUP), 0) > 0
+        xs_poll(placeholder, Int16(XS_POLLRDHUP), 0) > 0
     }
 }

@@ -130,6 +130,14 @@ static inline long xs_wait_poll(int fd, short events, long long nanoseconds) {
     return result > 0 ? entry.revents : result;
 }
 
+/* Likewise, raw: not a cancellation point, for waits in which a thread holds what others need. */
+static inline long xs_poll(int fd, short events, long long nanoseconds) {
+    struct pollfd entry = {fd, events, 0};
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    long result = xs_syscall(SYS_ppoll, (long)&entry, 1, (long)(nanoseconds < 0 ? NULL : &limit), 0, 0, 0);
+    return result > 0 ? entry.revents : result;
+}
+
 /* Sends `size` bytes and up to two descriptors (-1: none) in one message. Returns the bytes sent or a negative errno. */
 static inline long xs_send_descriptors(int fd, const void *bytes, size_t size, int first, int second) {
     union {
