@@ -29,6 +29,7 @@ public final class Service {
     var socketCount = 0
     /// Sockets by SO_COOKIE of the program's end.
     var cookies: [UInt64: Socket] = [:]
+    var v1Cookies: [UInt64: V1] = [:]
     /// Sockets whose query is with the resolver.
     var queries: [UInt64: Socket] = [:]
     var nextQuery: UInt64 = 1
@@ -38,6 +39,8 @@ public final class Service {
     var readySessions: [Session] = []
     var awakeArenas: [Arena] = []
     var draining: [Socket] = []
+    var readyV1: [V1] = []
+    var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
     var listenerSource: UInt32 = 0
@@ -80,6 +83,10 @@ public final class Service {
         for socket in Array(cookies.values) + draining {
             socket.finish(abort: true)
             settle(socket)
+        }
+        for local in Array(v1Cookies.values) + drainingV1 {
+            local.socket.finish(abort: true)
+            settle(local)
         }
         destroyDeadArenas()
         kernel.close(listener)
@@ -132,7 +139,7 @@ public final class Service {
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
         var timeout: Int32 = 0
-        if readySockets.isEmpty, readySessions.isEmpty, fallAsleep() { timeout = untilDeadline() }
+        if readySockets.isEmpty, readyV1.isEmpty, readySessions.isEmpty, fallAsleep() { timeout = untilDeadline() }
         let count = kernel.epollWait(epoll, events, timeout: timeout)
         for arena in awakeArenas { arena.back.wake() }
         if count > 0 {
@@ -154,6 +161,14 @@ public final class Service {
         case .placeholder(let socket):
             socket.placeholderEvent(events)
             settle(socket)
+        case .v1Network(let local):
+            // A draining socket has no more to do with its arena, which may be gone.
+            if !local.isDetached { awaken(local.channel.arena) }
+            local.socket.networkEvent(events)
+            settle(local)
+        case .v1Placeholder(let local):
+            local.placeholderEvent(events)
+            settle(local)
         case .doorbell(let arena): awaken(arena)
         case .session(let session): receiveFrames(session)
         case .process(let session): end(session, reason: "its process ended")
@@ -208,6 +223,9 @@ public final class Service {
         } else if let socket = arena.sockets[Int(port)] {
             socket.doorbell()
             settle(socket)
+        } else if let local = arena.v1Sockets[port] {
+            local.socket.notified()
+            settle(local)
         }
     }
 
@@ -233,5 +251,6 @@ public final class Service {
             settle(socket)
         }
         readySockets.removeFirst(count)
+        if !readyV1.isEmpty { workV1() }
     }
 }

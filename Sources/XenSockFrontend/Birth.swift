@@ -31,15 +31,23 @@ enum Birth {
         Ports.taken(state, port, generation: generation)
         let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0
         status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking : 0)
-        IndexesPageWriter(base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))).clear()
-        let bound = Commands.bindPort(state, port, pair.second, pair.first)
+        let indexes = base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))
+        let entry = TableEntry(arena: Int(state.pointee.arena), generation: generation, port: port)
+        let bound: Int
+        if state.pointee.dialect == 0 {
+            IndexesPageWriter(indexes).clear()
+            bound = Commands.bindPort(state, port, pair.second, pair.first)
+        } else {
+            V1Names(page: indexes).clear()
+            status.word(StatusLine.accepted).store(0)
+            bound = Commands.bindPort(state, port, pair.second, pair.first, entry.id)
+        }
         _ = Kernel.close(pair.second)
         if bound < 0 {
             _ = Kernel.close(pair.first)
             abandon(state, port, bound: false)
             return bound
         }
-        let entry = TableEntry(arena: Int(state.pointee.arena), generation: generation, port: port)
         let response = request(state, port, entry.id)
         if response.ret != 0 {
             _ = Kernel.close(pair.first)

@@ -98,13 +98,14 @@ enum Descriptors {
     private static func mapArena(_ answer: Commands.Attachment) -> ProcessState.ArenaRecord? {
         guard let header = Kernel.mapShared(answer.memory, pageSize) else { return nil }
         let ports = header.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
+        let dialect = header.load(fromByteOffset: ArenaHeader.dialect, as: UInt32.self)
         Kernel.unmap(header, pageSize)
         guard Arena.isValid(ports: ports) else { return nil }
         let size = Int(Arena.pageCount(ports: ports)) &* pageSize
         guard let base = Kernel.mapShared(answer.memory, size) else { return nil }
         _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
         return ProcessState.ArenaRecord(
-            base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell))
+            base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell), dialect: dialect)
     }
 
     /// Records what a descriptor is. A vfork(2) child records nothing: the table is its parent's.
@@ -188,6 +189,14 @@ enum Descriptors {
     /// A reference to the socket was closed. Waits until a port that it held is free, if it was the last.
     static func released(_ handle: SocketHandle) {
         Ports.closed(handle)
+        if handle.isV1 {
+            // Of a socket that came from another process the hang-up tells.
+            guard let state = Session.state, state.pointee.phase == Session.Phase.open,
+                handle.entry.arena == Int(state.pointee.arena)
+            else { return }
+            _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
+            return
+        }
         if handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
         }

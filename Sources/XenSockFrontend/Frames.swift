@@ -28,6 +28,14 @@ enum Frames {
         return xs_send_descriptors(socket, &frame, 8, first, second)
     }
 
+    /// Sends a frame whose payload is `id`, and two descriptors.
+    static func send(
+        _ socket: Int32, _ kind: SessionFrame.Kind, _ argument: UInt32, _ id: UInt64, _ first: Int32, _ second: Int32
+    ) -> Int {
+        var frame = (kind.rawValue, argument, id)
+        return xs_send_descriptors(socket, &frame, 16, first, second)
+    }
+
     /// Closes descriptors that nobody asked for.
     static func drop(_ first: Int32, _ second: Int32) {
         if first >= 0 { _ = Kernel.close(first) }

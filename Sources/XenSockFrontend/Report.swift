@@ -25,6 +25,7 @@ enum Report {
         case ECONNREFUSED: "Connection refused"
         case EACCES, EPERM: "Permission denied"
         case ETIMEDOUT: "it does not answer"
+        case EINVAL: "XENSOCK_DIALECT names no dialect"
         case EPROTO: "it speaks another protocol"
         case ENOMEM: "Cannot allocate memory"
         case EMFILE, ENFILE: "Too many open files"

@@ -22,6 +22,8 @@ struct SessionState {
     var ports: UInt32
     var nextPort: UInt32
     var closedPorts: UInt32
+    /// The number of the dialect that the session speaks; 0 is `xensock2`.
+    var dialect: UInt32
     var ring: CommandRingFront
 }
 
@@ -60,6 +62,11 @@ enum Session {
         }
         Kernel.unmap(mapped, size)
         return state
+    }
+
+    @inline(__always)
+    static func dialect(_ state: UnsafeMutablePointer<SessionState>) -> Dialect {
+        Dialect(number: state.pointee.dialect) ?? .xensock2
     }
 
     static func exchange(_ state: UnsafeMutablePointer<SessionState>, _ slot: UInt32) -> UnsafeMutableRawPointer {
@@ -147,6 +154,7 @@ enum Session {
 
     /// - Returns: 0 or a negative errno.
     private static func open(_ state: UnsafeMutablePointer<SessionState>) -> Int {
+        guard Dialect(number: xs_get_process_state().pointee.dialect) != nil else { return -Int(EINVAL) }
         guard let region = ProcessState.mappedRegion() else { return -Int(ENOMEM) }
         if state.pointee.phase == Phase.dead {
             // Its arena stays mapped and its doorbell open: sockets of it may still be in use.
@@ -206,13 +214,16 @@ enum Session {
         let ports = frame.load(fromByteOffset: SessionFrame.HelloAnswer.ports, as: UInt32.self)
         guard memory >= 0, doorbell >= 0, Arena.isValid(ports: ports) else { return -Int(EPROTO) }
         let nodes = SessionFrame.HelloAnswer.nodes
-        guard Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else { return -Int(EPROTO) }
+        let dialect = Frontend.dialect
+        guard dialect != .xensock2 || Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else {
+            return -Int(EPROTO)
+        }
         let size = Int(Arena.pageCount(ports: ports)) &* pageSize
         guard let base = Kernel.mapShared(memory, size) else { return -Int(ENOMEM) }
         _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
         let record = ProcessState.ArenaRecord(
             base: base, id: frame.loadUnaligned(fromByteOffset: SessionFrame.HelloAnswer.arenaID, as: UInt64.self),
-            ports: ports, doorbell: Descriptors.movedHigh(doorbell))
+            ports: ports, doorbell: Descriptors.movedHigh(doorbell), dialect: dialect.number)
         guard let index = ProcessState.addArena(region, record) else {
             Kernel.unmap(base, size)
             return -Int(ENFILE)
@@ -223,16 +234,27 @@ enum Session {
         state.pointee.ports = ports
         state.pointee.nextPort = 1
         state.pointee.closedPorts = 0
-        state.pointee.ring = CommandRingFront(page: base + Arena.commandRingOffset, layout: .pvcalls)
+        state.pointee.dialect = dialect.number
+        state.pointee.ring = CommandRingFront(
+            page: base + Arena.commandRingOffset, layout: dialect == .draft1 ? .draft1 : .pvcalls)
         return 0
+    }
+
+    /// What the frontend writes says what it speaks.
+    private static func ownNodes(_ dialect: Dialect) -> StaticString {
+        switch dialect {
+        case .xensock2:
+            "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
+        case .pvcalls1: "version\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}state\u{0}3\u{0}"
+        case .draft1: "ring-ref\u{0}2\u{0}port\u{0}0\u{0}state\u{0}3\u{0}"
+        }
     }
 
     /// Writes the frontend's nodes and waits for the backend's Connected.
     private static func connect(
         _ state: UnsafeMutablePointer<SessionState>, _ socket: Int32, _ frame: UnsafeMutableRawPointer, _ capacity: Int
     ) -> Int {
-        let nodes: StaticString =
-            "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
+        let nodes = ownNodes(dialect(state))
         frame.storeBytes(of: SessionFrame.Kind.store.rawValue, as: UInt32.self)
         frame.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
         memcpy(frame + SessionFrame.Store.nodes, nodes.utf8Start, nodes.utf8CodeUnitCount)
