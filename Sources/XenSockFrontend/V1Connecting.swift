@@ -8,6 +8,9 @@ extension Frontend {
     /// What process wide calls go by: the dialect that XENSOCK_DIALECT names.
     static var dialect: Dialect { Dialect(number: xs_get_process_state().pointee.dialect) ?? .xensock2 }
 
+    /// Whether names are resolved in the backend domain; `draft1` and `pvcalls1` know addresses only.
+    public static var resolvesNames: Bool { dialect == .xensock2 }
+
     static func v1Socket(domain: Int32, flags: Int32, protocol: Int32) -> Int {
         guard domain == AF_INET else { return -Int(EAFNOSUPPORT) }
         guard `protocol` == 0 || `protocol` == Int32(IPPROTO_TCP) else { return -Int(EPROTONOSUPPORT) }
