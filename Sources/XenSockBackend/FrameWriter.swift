@@ -46,6 +46,8 @@ struct StoreNodes {
         }
     }
 
+    func has(_ name: StaticString) -> Bool { values["\(name)"] != nil }
+
     func number(_ name: StaticString) -> UInt32? { values["\(name)"].flatMap { UInt32($0) } }
 
     /// Decimal numbers separated by commas; empty if one is none.

@@ -34,6 +34,30 @@ enum LockRecovery {
         }
     }
 
+    /// The same for sockets of `draft1` and `pvcalls1`.
+    static func breakV1Locks(of session: Session, settle: (Service.V1) -> Void) {
+        guard session.dialect != .xensock2 else { return }
+        for arena in session.otherArenas + [session.arena].compactMap({ $0 }) where !arena.isDestroyed {
+            for (port, local) in arena.v1Sockets {
+                let (receive, send) = arena.status(port).locks
+                let heldReceive = isHeld(receive, by: session.id)
+                let heldSend = isHeld(send, by: session.id)
+                guard heldReceive || heldSend else { continue }
+                if heldReceive {
+                    local.settleDead(reader: true)
+                    free(receive, of: session.id)
+                }
+                if heldSend {
+                    local.settleDead(reader: false)
+                    free(send, of: session.id)
+                }
+                // The dead may have moved an index and not notified.
+                local.socket.notified()
+                settle(local)
+            }
+        }
+    }
+
     private static func isHeld(_ word: SharedWord64, by session: UInt32) -> Bool {
         UInt32(truncatingIfNeeded: word.load() >> 32) == session
     }

@@ -31,6 +31,7 @@ public final class Service {
     /// Sockets by SO_COOKIE of the program's end.
     var cookies: [UInt64: Socket] = [:]
     private var alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    var v1Cookies: [UInt64: V1] = [:]
     /// Sockets whose query is with the resolver.
     var queries: [UInt64: Socket] = [:]
     var nextQuery: UInt64 = 1
@@ -40,6 +41,8 @@ public final class Service {
     var readySessions: [Session] = []
     var awakeArenas: [Arena] = []
     var draining: [Socket] = []
+    var readyV1: [V1] = []
+    var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
     var listenerSource: UInt32 = 0
@@ -82,6 +85,10 @@ public final class Service {
         for socket in Array(cookies.values) + draining {
             socket.finish(abort: true)
             settle(socket)
+        }
+        for local in Array(v1Cookies.values) + drainingV1 {
+            local.socket.finish(abort: true)
+            settle(local)
         }
         destroyDeadArenas()
         kernel.close(listener)
@@ -133,7 +140,8 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
-        let count = readySockets.isEmpty && readySessions.isEmpty ? rest() : kernel.epollWait(epoll, events, timeout: 0)
+        let isIdle = readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty
+        let count = isIdle ? rest() : kernel.epollWait(epoll, events, timeout: 0)
         if count > 0 {
             for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
         }
@@ -176,6 +184,14 @@ public final class Service {
         case .placeholder(let socket):
             socket.placeholderEvent(events)
             settle(socket)
+        case .v1Network(let local):
+            // A draining socket has no more to do with its arena, which may be gone.
+            if !local.isDetached { awaken(local.channel.arena) }
+            local.socket.networkEvent(events)
+            settle(local)
+        case .v1Placeholder(let local):
+            local.placeholderEvent(events)
+            settle(local)
         case .doorbell(let arena): awaken(arena)
         case .session(let session): receiveFrames(session)
         case .process(let session): end(session, reason: "its process ended")
@@ -230,6 +246,9 @@ public final class Service {
         } else if let socket = arena.sockets[Int(port)] {
             socket.doorbell()
             settle(socket)
+        } else if let local = arena.v1Sockets[port] {
+            local.socket.notified()
+            settle(local)
         }
     }
 
@@ -255,5 +274,6 @@ public final class Service {
             settle(socket)
         }
         readySockets.removeFirst(count)
+        if !readyV1.isEmpty { workV1() }
     }
 }

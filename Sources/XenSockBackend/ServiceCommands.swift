@@ -8,6 +8,7 @@ extension Service {
     static var commandBudget: Int { 32 }
 
     func runCommands(_ session: Session) {
+        if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
             for _ in 0..<Self.commandBudget {
                 guard !session.isClosed, let ring = session.ring else { return }

@@ -38,7 +38,10 @@ extension Service {
         switch kind {
         case .hello: hello(bytes, version: argument, from: session)
         case .store: store(UnsafeRawBufferPointer(rebasing: bytes[SessionFrame.Store.nodes...]), from: session)
-        case .port: return bindPort(argument, descriptors, from: session)
+        case .port:
+            return session.dialect == .xensock2
+                ? bindPort(argument, descriptors, from: session)
+                : bindV1Port(argument, bytes, descriptors, from: session)
         case .attach: attach(bytes, wantsArena: argument == 1, descriptors, from: session)
         case .door:
             guard descriptors.count == 1,
@@ -113,13 +116,18 @@ extension Service {
     /// - Returns: nil, or what to write to the `error` node.
     private func connectRing(_ session: Session, _ nodes: StoreNodes) -> String? {
         guard let arena = session.arena else { return "no arena" }
-        guard nodes.number(Node.version) == 1 else { return "version is not 1" }
-        guard nodes.number(Node.xensock2) == 1 else {
-            return "xensock2 is not 1: local sessions speak no other dialect"
-        }
+        guard nodes.number(Node.version) == 1 || !nodes.has(Node.version) else { return "version is not 1" }
         guard nodes.number(Node.port) == XenSockWire.Arena.commandRingPort else { return "port is not 0" }
         guard let reference = nodes.number(Node.ringReference), let page = arena.page(reference) else {
             return "ring-ref is no page of the arena"
+        }
+        guard nodes.number(Node.xensock2) == 1, nodes.has(Node.version) else {
+            // What the frontend does not write tells what it speaks: a draft1 frontend knows no versions.
+            session.dialect = nodes.has(Node.version) ? .pvcalls1 : .draft1
+            arena.setDialect(session.dialect)
+            session.ring = CommandRingBack(page: page, layout: session.dialect == .draft1 ? .draft1 : .pvcalls)
+            queue(session)
+            return nil
         }
         let references = nodes.numbers(Node.argumentsReference)
         guard references.count == ArgumentArea.pages, let mapping = arena.map(references) else {
@@ -163,7 +171,18 @@ extension Service {
         var answer = FrameWriter(.attach)
         var carried = FrameDescriptors()
         answer.append(id)
-        if session.sockets[id] != nil || session.sockets.count >= Int(configuration.maximumPorts) {
+        if session.dialect != .xensock2 {
+            switch attachV1(id, descriptors.values[0], session) {
+            case .success(let local):
+                let arena = local.channel.arena
+                if wantsArena { carried = FrameDescriptors(arena.memory, arena.doorbell) }
+                answer.append(arena.id)
+                answer.append(local.channel.port)
+                answer.append(arena.generation(local.channel.port))
+            case .failure(let error):
+                answer.argument = UInt32(error.number)
+            }
+        } else if session.sockets[id] != nil || session.sockets.count >= Int(configuration.maximumPorts) {
             answer.argument = UInt32(session.sockets[id] != nil ? Errno.eexist : Errno.enobufs)
         } else if let cookie = kernel.cookie(descriptors.values[0]), let socket = cookies[cookie] {
             if wantsArena { carried = FrameDescriptors(socket.arena.memory, socket.arena.doorbell) }

@@ -97,6 +97,8 @@ extension Service {
         guard !session.isClosed else { return }
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }
+        LockRecovery.breakV1Locks(of: session) { settle($0) }
+        forgetV1(session)
         for socket in session.sockets.values { socket.references.removeAll { $0.session == session.id } }
         session.sockets = [:]
         kernel.epollDelete(epoll, session.descriptor)

@@ -113,12 +113,12 @@ extension Service {
 
     /// Milliseconds until the first deadline; -1 if there is none.
     func untilDeadline() -> Int32 {
-        guard !draining.isEmpty || listenerResumes != nil else { return -1 }
+        guard !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil else { return -1 }
         return 1000
     }
 
     func checkDeadlines() {
-        guard !draining.isEmpty || listenerResumes != nil else { return }
+        guard !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil else { return }
         let now = kernel.now()
         if let resumes = listenerResumes, now >= resumes { resumeListening() }
         guard now >= nextDrainCheck else { return }
@@ -128,6 +128,7 @@ extension Service {
             settle(socket)
         }
         draining.removeAll { $0.phase == .gone }
+        checkV1Drains(now: now)
     }
 
     /// One line about a frontend that broke the protocol.

@@ -18,6 +18,9 @@ final class Session {
     /// hold locks there.
     var otherArenas: [Service.Arena] = []
     var sockets: [UInt64: Service.Socket] = [:]
+    /// What it speaks; known from its STORE on. Sockets of `draft1` and `pvcalls1` are apart from the others.
+    var dialect = Dialect.xensock2
+    var v1Sockets: [UInt64: Service.V1] = [:]
 
     /// From the frontend's STORE with state 3 on.
     var ring: CommandRingBack?

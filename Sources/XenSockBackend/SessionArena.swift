@@ -34,6 +34,8 @@ final class SessionArena<Kernel: SocketKernel> {
     var pending: [UInt32: PendingPort] = [:]
     /// The socket of each port.
     var sockets: [BackendSocket<Kernel>?]
+    /// The sockets of `draft1` and `pvcalls1`.
+    var v1Sockets: [UInt32: LocalSocket<Kernel>] = [:]
     /// Sockets of this arena that are not gone.
     var liveSockets = 0
     /// The generation of each port; what stands in shared memory is never believed.
@@ -73,6 +75,11 @@ final class SessionArena<Kernel: SocketKernel> {
         base.storeBytes(
             of: Arena.firstGrantablePage(ports: ports), toByteOffset: ArenaHeader.firstGrantablePage, as: UInt32.self)
         base.storeBytes(of: totalPages, toByteOffset: ArenaHeader.totalPages, as: UInt32.self)
+    }
+
+    /// Says what the arena's sockets speak.
+    func setDialect(_ dialect: Dialect) {
+        SharedWord32(base + ArenaHeader.dialect).store(dialect.number)
     }
 
     /// Bytes of the whole mapping.

@@ -47,6 +47,7 @@ enum SocketType {
 enum OptionNumber {
     static let solSocket: Int32 = 1
     static let soType: Int32 = 3
+    static let soReuseAddress: Int32 = 2
     static let soError: Int32 = 4
     static let soSendBuffer: Int32 = 7
     static let soLinger: Int32 = 13

@@ -9,6 +9,8 @@ struct SourceTable {
         case doorbell(Service.Arena)
         case network(Service.Socket)
         case placeholder(Service.Socket)
+        case v1Network(Service.V1)
+        case v1Placeholder(Service.V1)
         case resolver
         case wakeup
         case hook(() -> Void)

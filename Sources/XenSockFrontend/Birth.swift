@@ -46,15 +46,23 @@ enum Birth {
         let status = SocketStatus(line: base + Arena.statusOffset(port: port))
         let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0
         status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking : 0)
-        IndexesPageWriter(base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))).clear()
-        let bound = Commands.bindPort(state, mask, port, pair.second, pair.first)
+        let indexes = base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))
+        let entry = TableEntry(arena: arena, generation: generation, port: port)
+        let bound: Int
+        if state.pointee.dialect == 0 {
+            IndexesPageWriter(indexes).clear()
+            bound = Commands.bindPort(state, mask, port, pair.second, pair.first)
+        } else {
+            V1Names(page: indexes).clear()
+            status.word(StatusLine.accepted).store(0)
+            bound = Commands.bindPort(state, mask, port, pair.second, pair.first, entry.id)
+        }
         _ = Kernel.close(pair.second)
         if bound < 0 {
             _ = Kernel.close(pair.first)
             abandon(state, port, bound: false)
             return bound
         }
-        let entry = TableEntry(arena: arena, generation: generation, port: port)
         let response = request(state, mask, port, entry.id)
         if !Session.isAlive(state, life) {
             _ = Kernel.close(pair.first)

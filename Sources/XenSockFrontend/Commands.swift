@@ -15,6 +15,8 @@ enum Commands {
         static let free: UInt32 = 0
         static let waiting: UInt32 = 1
         static let done: UInt32 = 2
+        /// Nobody waits for it; its answer frees the slot. What it is stands at 4.
+        static let posted: UInt32 = 3
     }
 
     /// Sends a request and waits for its response.
@@ -51,8 +53,7 @@ enum Commands {
             memcpy(argument, bytes, min(input.count, ArgumentArea.slotSize))
         }
         do throws(WireError) {
-            try RequestCodec(.xensock2).encode(
-                request, requestID: slot, into: state.pointee.ring.nextRequest(), arguments: arguments)
+            try encode(request, slot, state)
         } catch {
             Session.unlock(state)
             return failure(request, error.ret)
@@ -76,19 +77,49 @@ enum Commands {
 
     /// Binds the event channel `port`: gives the service its end of a placeholder, and the program's to know it by.
     ///
+    /// - Parameter id: the socket's identity, which `draft1` and `pvcalls1` tell here.
     /// - Returns: 0 or a negative errno.
     static func bindPort(
-        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ port: UInt32, _ end: Int32, _ program: Int32
+        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ port: UInt32, _ end: Int32, _ program: Int32,
+        _ id: SocketID? = nil
     ) -> Int {
         guard let life = Session.life(state) else { return -Int(ENETDOWN) }
         var patience = Patience(mask)
-        let sent = Frames.send(state.pointee.socket, .port, port, end, program, &patience)
+        let sent: Int
+        if let id {
+            sent = Frames.send(state.pointee.socket, .port, port, id.rawValue, end, program, &patience)
+        } else {
+            sent = Frames.send(state.pointee.socket, .port, port, end, program, &patience)
+        }
         if sent >= 0 { return 0 }
         switch Int32(-sent) {
         case EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT:
             Session.markDead(state, life)
             return -Int(ENETDOWN)
         default: return sent
+        }
+    }
+
+    /// Writes a request to the ring's next entry, in the session's dialect.
+    static func encode(_ request: Request, _ slot: UInt32, _ state: UnsafeMutablePointer<SessionState>)
+        throws(WireError)
+    {
+        let entry = state.pointee.ring.nextRequest()
+        switch Session.dialect(state) {
+        case .xensock2:
+            let arguments = state.pointee.base.map { ArgumentArea(base: $0 + Arena.argumentsOffset) }
+            try RequestCodec(.xensock2).encode(request, requestID: slot, into: entry, arguments: arguments)
+        case .pvcalls1:
+            try RequestCodec(.pvcalls1).encode(request, requestID: slot, into: entry)
+        case .draft1:
+            var pages = Draft1Pages()
+            switch request {
+            case .connect(_, _, _, _, let port), .accept(_, _, _, let port):
+                pages = V1StreamSocket<LocalDomain>.draft1Pages(
+                    indexesPage: Arena.indexesPage(forPort: port.rawValue, ports: state.pointee.ports))
+            default: break
+            }
+            try RequestCodec(.draft1).encode(request, requestID: slot, into: entry, pages: &pages)
         }
     }
 
@@ -105,7 +136,7 @@ enum Commands {
     /// Reserves the ring's next slot. On success the session's lock is held.
     ///
     /// - Returns: the slot and the session's phase word; nil if the session is dead.
-    private static func reserve(
+    static func reserve(
         _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64
     ) -> (slot: UInt32, life: UInt32)? {
         while true {
@@ -114,18 +145,31 @@ enum Commands {
                 Session.unlock(state)
                 return nil
             }
-            let slot = state.pointee.ring.nextSlot
-            if !state.pointee.ring.isFull,
-                SharedWord32(Session.exchange(state, slot)).load() == Progress.free
-            {
-                return (slot, life)
-            }
+            if let slot = freeSlot(state) { return (slot, life) }
             Session.unlock(state)
+            if state.pointee.dialect != 0, takeResponses(state, life) == nil {
+                Session.markDead(state, life)
+                return nil
+            }
             // All slots are with threads that wait: somebody leads, or is about to.
             let progress = SharedWord32(&state.pointee.progress).load()
             Session.sleep(state, seen: progress, nanoseconds: 1_000_000)
             Signals.admitDefaults(mask)
         }
+    }
+
+    /// A number for the next request. Where requests are held the older ones keep theirs, so any free one will do.
+    private static func freeSlot(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
+        if state.pointee.ring.isFull { return nil }
+        if state.pointee.dialect == 0 {
+            let slot = state.pointee.ring.nextSlot
+            return SharedWord32(Session.exchange(state, slot)).load() == Progress.free ? slot : nil
+        }
+        for slot in 0..<Session.dialect(state).slotCount
+        where SharedWord32(Session.exchange(state, slot)).load() == Progress.free {
+            return slot
+        }
+        return nil
     }
 
     /// Waits until the slot's response is there. Returns false if the session died before.
@@ -187,7 +231,7 @@ enum Commands {
     /// Hands out the responses on the ring.
     ///
     /// - Returns: whether there were any; nil if the service broke the protocol.
-    private static func takeResponses(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) -> Bool? {
+    static func takeResponses(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) -> Bool? {
         var taken = false
         Session.lock(state)
         defer { Session.unlock(state) }
@@ -201,13 +245,19 @@ enum Commands {
                 return nil
             }
             guard let entry else { return taken }
-            let response = RequestCodec(.xensock2).decodeResponse(from: entry, arguments: arguments)
+            let codec = RequestCodec(Session.dialect(state))
+            let response = codec.decodeResponse(from: entry, arguments: arguments)
             state.pointee.ring.consumeResponse()
             taken = true
             // For an answer to nothing another request would never have one.
             guard response.requestID < Dialect.xensock2.slotCount else { return nil }
             let record = Session.exchange(state, response.requestID)
-            if SharedWord32(record).load() != Progress.waiting { return nil }
+            let progress = SharedWord32(record).load()
+            if progress == Progress.posted {
+                SharedWord32(record).storeOrdered(Progress.free)
+                continue
+            }
+            if progress != Progress.waiting { return nil }
             (record + 8).storeBytes(of: response, as: Response.self)
             SharedWord32(record).storeOrdered(Progress.done)
         }

@@ -16,6 +16,7 @@ extension Frontend {
     }
 
     static func connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
+        if handle.isV1 { return v1Connect(handle, to: address) }
         let status = handle.status
         let socket = handle.socket
         let blocking = !status.has(StatusLine.Flag.nonBlocking)
@@ -54,7 +55,7 @@ extension Frontend {
     }
 
     /// An interrupted connect(2) goes on; the next one tells.
-    private static func reported(_ status: SocketStatus, _ result: Int) -> Int {
+    static func reported(_ status: SocketStatus, _ result: Int) -> Int {
         status.set(connectUnreported, result == -Int(EINTR) || result == -Int(EINPROGRESS))
         return result
     }
@@ -78,6 +79,7 @@ extension Frontend {
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         if address != nil, let length, Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
         guard case .listening = handle.status.state else { return -Int(EINVAL) }
+        if handle.isV1 { return v1Accept(handle, address, length, flags: flags) }
         let socket = handle.socket
         var isAttached = false
         while true {
@@ -120,7 +122,7 @@ extension Frontend {
 
     /// The service is gone, and with it the listener; its placeholder would report that for ever, and most programs ask
     /// again for ever. So the error comes once, and the descriptor becomes one that reports nothing.
-    private static func silence(_ handle: SocketHandle) -> Int {
+    static func silence(_ handle: SocketHandle) -> Int {
         let closeOnExec = Kernel.fileControl(handle.fd, Int32(F_GETFD), 0) > 0 ? Int32(O_CLOEXEC) : 0
         // An epoll instance that watches nothing polls neither readable nor writable nor hung up.
         let quiet = Kernel.call(Int(SYS_epoll_create1), Int(O_CLOEXEC))

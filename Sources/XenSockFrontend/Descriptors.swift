@@ -118,7 +118,8 @@ enum Descriptors {
             let base = ArenaMemory.map(answer.memory, ports: ports)
         else { return nil }
         return ProcessState.ArenaRecord(
-            base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell))
+            base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell),
+            dialect: base.load(fromByteOffset: ArenaHeader.dialect, as: UInt32.self))
     }
 
     /// Records what a descriptor is. A vfork(2) child records nothing: the table is its parent's.
@@ -202,6 +203,14 @@ enum Descriptors {
     /// A reference to the socket was closed. Waits until a port that it held is free, if it was the last.
     static func released(_ handle: SocketHandle) {
         Ports.closed(handle)
+        if handle.isV1 {
+            // Of a socket that came from another process the hang-up tells.
+            guard let state = Session.state, state.pointee.phase == Session.Phase.open,
+                handle.entry.arena == Int(state.pointee.arena)
+            else { return }
+            _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
+            return
+        }
         if handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
         }

@@ -27,6 +27,15 @@ enum Frames {
         return patience.repeated { xs_send_descriptors(socket, &frame, 8, first, second) }
     }
 
+    /// Sends a frame whose payload is `id`, and two descriptors.
+    static func send(
+        _ socket: Int32, _ kind: SessionFrame.Kind, _ argument: UInt32, _ id: UInt64, _ first: Int32, _ second: Int32,
+        _ patience: inout Patience
+    ) -> Int {
+        var frame = (kind.rawValue, argument, id)
+        return patience.repeated { xs_send_descriptors(socket, &frame, 16, first, second) }
+    }
+
     /// Closes descriptors that nobody asked for.
     static func drop(_ first: Int32, _ second: Int32) {
         if first >= 0 { _ = Kernel.close(first) }

@@ -23,6 +23,7 @@ public enum Frontend {
         let kind = type & 0xf
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         guard kind == Int32(SOCK_STREAM.rawValue) else { return -Int(ESOCKTNOSUPPORT) }
+        if dialect != .xensock2 { return v1Socket(domain: domain, flags: flags, protocol: `protocol`) }
         return Birth.open(flags: flags) { state, mask, port, id in
             Commands.exchangeBlocked(
                 state, mask,
@@ -37,6 +38,7 @@ public enum Frontend {
     public static func bind(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
         guard let address else { return -Int(EFAULT) }
         guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
+        if handle.isV1 { return v1Bind(handle, address) }
         let result = command(handle, .bind(id: handle.entry.id, address: address)).ret
         if result == 0 { handle.status.set(StatusLine.Flag.bound, true) }
         return Int(result)
@@ -44,6 +46,7 @@ public enum Frontend {
 
     /// listen(2).
     public static func listen(_ handle: SocketHandle, backlog: Int32) -> Int {
+        if handle.isV1 { return v1Listen(handle, backlog: backlog) }
         let result = command(handle, .listen(id: handle.entry.id, backlog: backlog)).ret
         if result != 0 { return Int(result) }
         handle.status.set(StatusLine.Flag.listening, true)
@@ -54,6 +57,7 @@ public enum Frontend {
     /// shutdown(2).
     public static func shutdown(_ handle: SocketHandle, how: Int32) -> Int {
         guard how >= 0, how <= 2 else { return -Int(EINVAL) }
+        if handle.isV1 { return v1Shutdown(handle, how: how) }
         let socket = handle.socket
         let result = command(
             handle,
@@ -76,7 +80,9 @@ public enum Frontend {
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
-        let result = handle.socket.receive(vectors, count, flags: flags)
+        let result =
+            handle.isV1
+            ? handle.v1.receive(vectors, count, flags: flags) : handle.socket.receive(vectors, count, flags: flags)
         if result >= 0, let message {
             message.pointee.msg_namelen = 0
             message.pointee.msg_controllen = 0
@@ -90,10 +96,14 @@ public enum Frontend {
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
         address: UnsafeRawPointer?, length: UInt32
     ) -> Int {
-        let result =
-            flags & Int32(MSG_OOB) != 0
-            ? Urgent.send(handle, vectors, count, flags: flags)
-            : handle.socket.send(vectors, count, flags: flags)
+        let result: Int
+        if flags & Int32(MSG_OOB) != 0 {
+            result = Urgent.send(handle, vectors, count, flags: flags)
+        } else if handle.isV1 {
+            result = handle.v1.send(vectors, count, flags: flags)
+        } else {
+            result = handle.socket.send(vectors, count, flags: flags)
+        }
         if result == -Int(EPIPE), flags & Int32(MSG_NOSIGNAL) == 0 { Signals.raiseBrokenPipe() }
         return result
     }
@@ -105,6 +115,7 @@ public enum Frontend {
     ) -> Int {
         guard let address, let length else { return -Int(EFAULT) }
         if Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
+        if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
         if response.ret != 0 { return Int(response.ret) }

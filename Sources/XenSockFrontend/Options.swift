@@ -37,6 +37,7 @@ extension Frontend {
             default: break
             }
         }
+        if handle.isV1 { return v1GetOption(handle, level: level, name: name, value, length) }
         let room = min(Int(capacity), ArgumentArea.slotSize)
         let response = command(
             handle, .getsockopt(id: handle.entry.id, level: level, name: name, length: UInt32(room)),
@@ -56,6 +57,7 @@ extension Frontend {
         if level == SOL_SOCKET, name == Int32(SO_RCVTIMEO) || name == Int32(SO_SNDTIMEO) {
             return setTimeout(handle, name, value, length)
         }
+        if handle.isV1 { return v1SetOption(handle, level: level, name: name, value, length: length) }
         if value == nil, length > 0 { return -Int(EFAULT) }
         let response = command(
             handle,
@@ -112,6 +114,12 @@ extension Frontend {
             return result
         case UInt(FIOASYNC), 0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */:
             return Kernel.ioctl(handle.fd, request, argument)
+        case UInt(FIONREAD) where handle.isV1:
+            guard let argument else { return -Int(EFAULT) }
+            argument.storeBytes(of: Int32(truncatingIfNeeded: handle.v1.readable), as: Int32.self)
+            return 0
+        case UInt(TIOCOUTQ) where handle.isV1, 0x8905 where handle.isV1:
+            return -Int(EOPNOTSUPP)
         case UInt(FIONREAD):
             return queued(handle, request, argument, ring: readable(handle))
         case UInt(TIOCOUTQ):
@@ -147,6 +155,7 @@ extension Frontend {
 enum Urgent {
     /// send(2) with MSG_OOB: the last byte is urgent and stands behind all others.
     static func send(_ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+        if handle.isV1 { return -Int(EOPNOTSUPP) }
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         guard cursor.total > 0 else { return 0 }
         if cursor.isFaulty { return -Int(EFAULT) }

@@ -59,6 +59,8 @@ enum ProcessState {
         var ports: UInt32
         /// The service's eventfd, or -1.
         var doorbell: Int32
+        /// The number of the dialect that its sockets speak; 0 is `xensock2`.
+        var dialect: UInt32
     }
 
     @inline(__always)

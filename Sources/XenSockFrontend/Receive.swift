@@ -114,7 +114,7 @@ extension StreamSocket {
     }
 
     /// recv(2) while a connect is under way, or after it failed.
-    private func receiveUnconnected(_ flags: Int32) -> Int {
+    func receiveUnconnected(_ flags: Int32) -> Int {
         let error = status.takeError()
         if error != 0 { return -error }
         if case .failedConnect = status.state { return 0 }

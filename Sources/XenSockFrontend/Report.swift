@@ -26,6 +26,7 @@ enum Report {
         case EACCES, EPERM: "this user may not open a session: see allow_users in the service's policy"
         case EAGAIN: "this user has too many sessions"
         case ETIMEDOUT: "it does not answer"
+        case EINVAL: "XENSOCK_DIALECT names no dialect"
         case EPROTO: "it speaks another protocol"
         case ENOMEM: "Cannot allocate memory"
         case EMFILE, ENFILE: "Too many open files"

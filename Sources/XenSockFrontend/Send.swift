@@ -119,7 +119,7 @@ extension StreamSocket {
     ///
     /// - Parameter deadline: 0 before the first wait; kept between waits.
     /// - Returns: 1; 2 if it hung up; -EAGAIN at the time limit; -EINTR.
-    private func awaitSpace(_ deadline: inout Int) -> Int {
+    func awaitSpace(_ deadline: inout Int) -> Int {
         let timeout = Int(truncatingIfNeeded: status.sendTimeout.load() & 0x7fff_ffff_ffff_ffff)
         while true {
             var left = -1

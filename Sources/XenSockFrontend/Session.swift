@@ -30,6 +30,8 @@ struct SessionState {
     var closedPorts: UInt32
     /// How often a thread looks for its response before it sleeps; 0 on a single processor.
     var looks: UInt32
+    /// The number of the dialect that the session speaks; 0 is `xensock2`.
+    var dialect: UInt32
     var ring: CommandRingFront
 }
 
@@ -81,6 +83,11 @@ enum Session {
         }
         Kernel.unmap(mapped, size)
         return state
+    }
+
+    @inline(__always)
+    static func dialect(_ state: UnsafeMutablePointer<SessionState>) -> Dialect {
+        Dialect(number: state.pointee.dialect) ?? .xensock2
     }
 
     static func exchange(_ state: UnsafeMutablePointer<SessionState>, _ slot: UInt32) -> UnsafeMutableRawPointer {
@@ -187,6 +194,7 @@ enum Session {
 
     /// - Returns: 0 or a negative errno.
     private static func open(_ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64) -> Int {
+        guard Dialect(number: xs_get_process_state().pointee.dialect) != nil else { return -Int(EINVAL) }
         guard let region = ProcessState.mappedRegion() else { return -Int(ENOMEM) }
         let phase = SharedWord32(&state.pointee.phase)
         if phase.load() & 3 == Phase.dead {
@@ -259,12 +267,15 @@ enum Session {
         let ports = frame.load(fromByteOffset: SessionFrame.HelloAnswer.ports, as: UInt32.self)
         guard memory >= 0, doorbell >= 0, Arena.isValid(ports: ports) else { return -Int(EPROTO) }
         let nodes = SessionFrame.HelloAnswer.nodes
-        guard Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else { return -Int(EPROTO) }
+        let dialect = Frontend.dialect
+        guard dialect != .xensock2 || Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else {
+            return -Int(EPROTO)
+        }
         guard ArenaMemory.isDoorbell(doorbell) else { return -Int(EPROTO) }
         guard let base = ArenaMemory.map(memory, ports: ports) else { return -Int(EPROTO) }
         let record = ProcessState.ArenaRecord(
             base: base, id: frame.loadUnaligned(fromByteOffset: SessionFrame.HelloAnswer.arenaID, as: UInt64.self),
-            ports: ports, doorbell: Descriptors.movedHigh(doorbell))
+            ports: ports, doorbell: Descriptors.movedHigh(doorbell), dialect: dialect.number)
         guard let index = ProcessState.addArena(region, record) else {
             Kernel.unmap(base, Int(Arena.pageCount(ports: ports)) &* pageSize)
             return -Int(ENFILE)
@@ -276,8 +287,20 @@ enum Session {
         state.pointee.nextPort = 1
         state.pointee.closedPorts = 0
         state.pointee.looks = Kernel.processors() > 1 ? 400 : 0
-        state.pointee.ring = CommandRingFront(page: base + Arena.commandRingOffset, layout: .pvcalls)
+        state.pointee.dialect = dialect.number
+        state.pointee.ring = CommandRingFront(
+            page: base + Arena.commandRingOffset, layout: dialect == .draft1 ? .draft1 : .pvcalls)
         return 0
+    }
+
+    /// What the frontend writes says what it speaks.
+    private static func ownNodes(_ dialect: Dialect) -> StaticString {
+        switch dialect {
+        case .xensock2:
+            "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
+        case .pvcalls1: "version\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}state\u{0}3\u{0}"
+        case .draft1: "ring-ref\u{0}2\u{0}port\u{0}0\u{0}state\u{0}3\u{0}"
+        }
     }
 
     /// Writes the frontend's nodes and waits for the backend's Connected.
@@ -285,8 +308,7 @@ enum Session {
         _ state: UnsafeMutablePointer<SessionState>, _ socket: Int32, _ frame: UnsafeMutableRawPointer,
         _ capacity: Int, _ patience: inout Patience
     ) -> Int {
-        let nodes: StaticString =
-            "version\u{0}1\u{0}xensock2\u{0}1\u{0}ring-ref\u{0}2\u{0}port\u{0}0\u{0}arguments-ref\u{0}3,4,5,6\u{0}state\u{0}3\u{0}"
+        let nodes = ownNodes(dialect(state))
         frame.storeBytes(of: SessionFrame.Kind.store.rawValue, as: UInt32.self)
         frame.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
         memcpy(frame + SessionFrame.Store.nodes, nodes.utf8Start, nodes.utf8CodeUnitCount)

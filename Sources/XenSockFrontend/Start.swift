@@ -1,5 +1,6 @@
 import CXenSockSystem
 import XenSockPlatform
+import XenSockWire
 
 /// What the environment says, read once when the library is loaded.
 extension Frontend {
@@ -21,6 +22,7 @@ extension Frontend {
             let fd = decimal(lifeline)
             if fd >= 0, Kernel.fileControl(fd, Int32(F_GETFD), 0) >= 0 { process.pointee.lifeline = fd }
         }
+        if let dialect = getenv("XENSOCK_DIALECT") { process.pointee.dialect = number(ofDialect: dialect) }
         if let quiet = getenv("XENSOCK_QUIET"), quiet[0] == 0x31 { process.pointee.quiet = 1 }
     }
 
@@ -34,6 +36,25 @@ extension Frontend {
         memcpy(destination, path, length)
         if let rest { memcpy(destination + length, rest, restLength) }
         destination[length &+ restLength] = 0
+    }
+
+    /// The number of a dialect; one that stands for none if the name is unknown, so that no socket opens.
+    private static func number(ofDialect name: UnsafePointer<CChar>) -> UInt32 {
+        if name[0] == 0 { return 0 }
+        if matches(name, .xensock2) { return Dialect.xensock2.number }
+        if matches(name, .pvcalls1) { return Dialect.pvcalls1.number }
+        return matches(name, .draft1) ? Dialect.draft1.number : UInt32.max
+    }
+
+    private static func matches(_ name: UnsafePointer<CChar>, _ dialect: Dialect) -> Bool {
+        let known: StaticString =
+            switch dialect {
+            case .xensock2: "xensock2"
+            case .pvcalls1: "pvcalls1"
+            case .draft1: "draft1"
+            }
+        let length = known.utf8CodeUnitCount
+        return strlen(name) == length && memcmp(name, known.utf8Start, length) == 0
     }
 
     /// A small decimal number, or -1.

@@ -112,7 +112,7 @@ func lookUp(
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_CANONNAME
     var found: UnsafeMutablePointer<addrinfo>?
-    let status = Frontend.getaddrinfo(node: name, service: nil, hints: &hints, result: &found)
+    let status = addresses(name, nil, &hints, &found)
     guard status == 0, let first = found else { return HostOutcome(status == 0 ? EAI_NODATA : status) }
     defer { freeaddrinfo(first) }
 
@@ -175,16 +175,14 @@ func lookUp(
         var named = sockaddr_in()
         named.sin_family = sa_family_t(family)
         named.sin_addr = copy.loadUnaligned(as: in_addr.self)
-        status = Frontend.getnameinfo(
-            &named, socklen_t(MemoryLayout<sockaddr_in>.size), host: host, hostCapacity: socklen_t(clamping: room),
-            service: nil, serviceCapacity: 0, flags: NI_NAMEREQD)
+        status = names(
+            &named, socklen_t(MemoryLayout<sockaddr_in>.size), host, socklen_t(clamping: room), nil, 0, NI_NAMEREQD)
     } else {
         var named = sockaddr_in6()
         named.sin6_family = sa_family_t(family)
         named.sin6_addr = copy.loadUnaligned(as: in6_addr.self)
-        status = Frontend.getnameinfo(
-            &named, socklen_t(MemoryLayout<sockaddr_in6>.size), host: host, hostCapacity: socklen_t(clamping: room),
-            service: nil, serviceCapacity: 0, flags: NI_NAMEREQD)
+        status = names(
+            &named, socklen_t(MemoryLayout<sockaddr_in6>.size), host, socklen_t(clamping: room), nil, 0, NI_NAMEREQD)
     }
     guard status == 0 else { return HostOutcome(status) }
     entry.pointee = hostent(

@@ -6,6 +6,36 @@ import XenSockFrontend
 /// Names follow the sockets: a program whose IPv4 streams are the kernel's resolves as it always did.
 func resolvesInBackend() -> Bool { Frontend.redirects(domain: AF_INET, type: Int32(SOCK_STREAM.rawValue), protocol: 0) }
 
+/// What getaddrinfo(3) finds: in the backend domain, or, in a dialect that has no names, what stands in the text itself.
+func addresses(
+    _ node: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>?, _ hints: UnsafePointer<addrinfo>?,
+    _ result: UnsafeMutablePointer<UnsafeMutablePointer<addrinfo>?>
+) -> Int32 {
+    if Frontend.resolvesNames {
+        return Frontend.getaddrinfo(node: node, service: service, hints: hints, result: result)
+    }
+    var numeric = hints?.pointee ?? addrinfo()
+    if numeric.ai_family == AF_UNSPEC { numeric.ai_family = AF_INET }
+    guard numeric.ai_family == AF_INET else { return EAI_FAMILY }
+    // The interfaces here say nothing about those of the backend domain.
+    numeric.ai_flags = numeric.ai_flags & ~AI_ADDRCONFIG | AI_NUMERICHOST
+    return xsNextGetaddrinfo(node, service, &numeric, result)
+}
+
+/// What getnameinfo(3) finds, likewise.
+func names(
+    _ address: UnsafeRawPointer?, _ length: socklen_t, _ host: UnsafeMutablePointer<CChar>?, _ hostRoom: socklen_t,
+    _ service: UnsafeMutablePointer<CChar>?, _ serviceRoom: socklen_t, _ flags: Int32
+) -> Int32 {
+    if Frontend.resolvesNames {
+        return Frontend.getnameinfo(
+            address, length, host: host, hostCapacity: hostRoom, service: service, serviceCapacity: serviceRoom,
+            flags: flags)
+    }
+    if flags & NI_NAMEREQD != 0 { return EAI_NONAME }
+    return xsNextGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags | NI_NUMERICHOST)
+}
+
 /// getaddrinfo(3). The list's nodes are as glibc's, for glibc's freeaddrinfo(3).
 @c @implementation
 public func xsGetaddrinfo(
@@ -13,7 +43,7 @@ public func xsGetaddrinfo(
     _ result: UnsafeMutablePointer<UnsafeMutablePointer<addrinfo>?>?
 ) -> Int32 {
     guard resolvesInBackend(), let result else { return xsNextGetaddrinfo(node, service, hints, result) }
-    return Frontend.getaddrinfo(node: node, service: service, hints: hints, result: result)
+    return addresses(node, service, hints, result)
 }
 
 /// getnameinfo(3).
@@ -25,9 +55,7 @@ public func xsGetnameinfo(
     guard resolvesInBackend() else {
         return xsNextGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags)
     }
-    return Frontend.getnameinfo(
-        address, length, host: host, hostCapacity: hostRoom, service: service, serviceCapacity: serviceRoom,
-        flags: flags)
+    return names(address, length, host, hostRoom, service, serviceRoom, flags)
 }
 
 /// gethostbyname_r(3): IPv4 addresses only.

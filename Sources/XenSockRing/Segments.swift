@@ -7,6 +7,12 @@ public struct Segments {
     @inlinable @inline(__always)
     public var count: Int { first.count &+ second.count }
 
+    /// One run of private memory. Not owned.
+    public init(_ bytes: UnsafeMutableRawBufferPointer) {
+        first = bytes
+        second = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
     /// The `count` bytes from `index` of the half at `data`, whose size is `mask` + 1.
     ///
     /// - Precondition: `count` is at most the half's size; callers bound it.

@@ -68,6 +68,8 @@ public enum ArenaHeader {
     public static let arenaID = 16
     public static let firstGrantablePage = 24
     public static let totalPages = 28
+    /// The dialect of the arena's sockets: 0 `xensock2`, 1 `pvcalls1`, 2 `draft1`.
+    public static let dialect = 32
     public static let sleeping = 64
     /// Four u64.
     public static let summary = 128

@@ -7,6 +7,25 @@ public enum Dialect: UInt8, Sendable {
     /// `pvcalls1` with the extensions of docs/PROTOCOL.md chapter 2.
     case xensock2
 
+    /// The number that stands for the dialect in an arena's header; 0 is `xensock2`.
+    public var number: UInt32 {
+        switch self {
+        case .xensock2: 0
+        case .pvcalls1: 1
+        case .draft1: 2
+        }
+    }
+
+    /// Nil for a number that stands for no dialect.
+    public init?(number: UInt32) {
+        switch number {
+        case 0: self = .xensock2
+        case 1: self = .pvcalls1
+        case 2: self = .draft1
+        default: return nil
+        }
+    }
+
     /// Bytes of one entry of the command ring: the larger of request and response.
     public var slotSize: Int {
         self == .draft1 ? 312 : 64

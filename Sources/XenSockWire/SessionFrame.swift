@@ -36,6 +36,12 @@ public enum SessionFrame {
         public static let nodes = 8
     }
 
+    /// PORT; `argument` is the port. The socket's identity follows in `draft1` and `pvcalls1` only.
+    public enum Port {
+        public static let id = 8
+        public static let size = 16
+    }
+
     /// ATTACH of the frontend; `argument` 1 asks for the arena's descriptors too.
     public enum Attach {
         public static let id = 8

@@ -6,6 +6,10 @@ public enum StatusLine {
     public static let state = 4
     public static let error = 8
     public static let kind = 12
+    // Only `draft1` and `pvcalls1` use these three (docs/PROTOCOL.md 3.5).
+    public static let inReadiness = 16
+    public static let outReadiness = 20
+    public static let arrivals = 24
     public static let receiveLock = 64
     public static let sendLock = 72
     public static let flags = 80
@@ -13,6 +17,7 @@ public enum StatusLine {
     public static let receiveTimeout = 88
     public static let sendTimeout = 96
     public static let order = 104
+    public static let accepted = 108
 
     /// What `state` says of the socket.
     public enum State: UInt32, Sendable {

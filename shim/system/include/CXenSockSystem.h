@@ -91,6 +91,8 @@ struct xs_process_state {
     uint64_t session;
     uint32_t reported;
     uint32_t quiet;
+    /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
+    uint32_t dialect;
     int32_t lifeline;
     char socket_path[108];
     char user_socket_path[108];
