@@ -3,7 +3,9 @@ extension Service {
     /// have its credentials and are counted with it.
     public func openSockets(of credentials: PeerCredentials) -> (all: Int, ofPeer: Int) {
         var count = 0
-        for session in sessions.values where session.credentials == credentials { count += session.sockets.count + session.v1Sockets.count }
+        for session in sessions.values where session.credentials == credentials {
+            count += session.sockets.count + session.v1Sockets.count
+        }
         return (socketCount, count)
     }
 }
