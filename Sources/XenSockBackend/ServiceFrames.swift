@@ -6,10 +6,14 @@ import XenSockWire
 
 /// The frames of a session socket (docs/PROTOCOL.md, 3.1).
 extension Service {
-    /// Takes the frames that wait, at most a batch.
-    func receiveFrames(_ session: Session) {
-        for _ in 0..<32 {
+    /// Takes the frames that wait, at most a batch: two for each request that can be under way, since PORT and ATTACH
+    /// go before them.
+    ///
+    /// - Parameter port: take no more when this port's pair is there.
+    func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
+        for _ in 0..<64 {
             guard !session.isClosed else { return }
+            if let port, session.arena?.pending[port] != nil { return }
             var descriptors = FrameDescriptors()
             let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }

@@ -130,9 +130,20 @@ final class TestClient {
         return try finishCall()
     }
 
+    /// Sends one request and does not wait.
+    func push(_ request: Request) throws {
+        let slot = ring.nextSlot
+        try RequestCodec(.xensock2).encode(request, requestID: slot, into: ring.nextRequest(), arguments: arguments)
+        if ring.push() { ring(0) }
+    }
+
     /// Publishes whatever stands in the next slot.
     func finishCall() throws -> Response {
         if ring.push() { ring(0) }
+        return try awaitResponse()
+    }
+
+    func awaitResponse() throws -> Response {
         while true {
             if let slot = try ring.nextResponse() {
                 let response = RequestCodec(.xensock2).decodeResponse(from: slot, arguments: arguments)
