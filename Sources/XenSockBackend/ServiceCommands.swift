@@ -166,6 +166,8 @@ extension Service {
 
     /// A port's socket never came to be: its pair is dropped, and its generation says that the port is free again.
     private func giveBack(_ port: UInt32, of session: Session) {
+        // A pair that comes only after this would be taken for that of the next request.
+        awaitPair(of: port, session)
         guard !session.isClosed, let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil
         else { return }
         if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
@@ -174,8 +176,10 @@ extension Service {
 
     /// PORT was sent before the request that names it, but on another way: it may still wait there.
     private func awaitPair(of port: UInt32, _ session: Session) {
-        guard let arena = session.arena, arena.isSocketPort(port), arena.pending[port] == nil else { return }
-        receiveFrames(session)
+        guard let arena = session.arena, arena.isSocketPort(port), arena.pending[port] == nil,
+            arena.sockets[Int(port)] == nil
+        else { return }
+        receiveFrames(session, untilPort: port)
     }
 
     private func connect(_ socket: Socket, _ address: SocketAddress, _ session: Session) -> Int32 {

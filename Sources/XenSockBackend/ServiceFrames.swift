@@ -6,10 +6,14 @@ import XenSockWire
 
 /// The frames of a session socket (docs/PROTOCOL.md, 3.1).
 extension Service {
-    /// Takes the frames that wait, at most a batch.
-    func receiveFrames(_ session: Session) {
-        for _ in 0..<32 {
+    /// Takes the frames that wait, at most a batch: two for each request that can be under way, since PORT and ATTACH
+    /// go before them.
+    ///
+    /// - Parameter port: take no more when this port's pair is there.
+    func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
+        for _ in 0..<64 {
             guard !session.isClosed else { return }
+            if let port, session.arena?.pending[port] != nil { return }
             var descriptors = FrameDescriptors()
             let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
@@ -181,23 +185,47 @@ extension Service {
                 answer.append(arena.generation(local.channel.port))
             case .failure(let error):
                 answer.argument = UInt32(error.number)
+                answer.append(UInt64(0))
+                answer.append(UInt64(0))
             }
-        } else if session.sockets[id] != nil || session.sockets.count >= Int(configuration.maximumPorts) {
-            answer.argument = UInt32(session.sockets[id] != nil ? Errno.eexist : Errno.enobufs)
-        } else if let cookie = kernel.cookie(descriptors.values[0]), let socket = cookies[cookie] {
+            return send(answer, carried, to: session)
+        }
+        switch attachable(descriptors.values[0], as: id, in: session) {
+        case .success(let socket):
             if wantsArena { carried = FrameDescriptors(socket.arena.memory, socket.arena.doorbell) }
             answer.append(socket.arena.id)
             answer.append(socket.port)
             answer.append(socket.arena.generation(socket.port))
-            name(socket, id, in: session)
-        } else {
-            answer.argument = UInt32(Errno.ebadf)
-        }
-        if answer.argument != 0 {
+            if isQuestion(id) {
+                session.mayLock(in: socket.arena)
+            } else if session.sockets[id] == nil {
+                name(socket, id, in: session)
+            }
+        case .failure(let error):
+            answer.argument = UInt32(error.number)
             answer.append(UInt64(0))
             answer.append(UInt64(0))
         }
         send(answer, carried, to: session)
+    }
+
+    /// Whether an ATTACH under `id` only asks: such ids name nothing.
+    func isQuestion(_ id: UInt64) -> Bool { id >> 56 == 0xff }
+
+    /// The socket whose program's end `descriptor` is, if the session may know it as `id`.
+    private func attachable(_ descriptor: Int32, as id: UInt64, in session: Session) -> Result<Socket, WireError> {
+        guard let cookie = kernel.cookie(descriptor), let socket = cookies[cookie] else {
+            return .failure(WireError(Errno.ebadf))
+        }
+        guard session.mayShare(socket.arena) else { return .failure(WireError(Errno.eacces)) }
+        if isQuestion(id) { return .success(socket) }
+        if let known = session.sockets[id] {
+            return known === socket ? .success(socket) : .failure(WireError(Errno.eexist))
+        }
+        guard session.sockets.count < Int(configuration.maximumPorts) else {
+            return .failure(WireError(Errno.enobufs))
+        }
+        return .success(socket)
     }
 
     /// Sends a frame; a frontend that does not read its answers loses the session.

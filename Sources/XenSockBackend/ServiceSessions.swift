@@ -51,7 +51,11 @@ extension Service {
         if let parent {
             // The credentials are those of whoever made the pair: an ancestor, whose end is not this session's.
             for arena in parent.otherArenas { session.mayLock(in: arena) }
-            if let arena = parent.arena { session.mayLock(in: arena) }
+            session.inheritedArenas = parent.inheritedArenas
+            if let arena = parent.arena {
+                session.mayLock(in: arena)
+                session.inheritedArenas.insert(arena.id)
+            }
         } else {
             watchProcess(of: session)
         }
@@ -155,6 +159,7 @@ extension Service {
         let arena = Arena(kernel: kernel, id: nextArena, ports: ports, base: base, memory: memory, doorbell: doorbell)
         nextArena &+= 1
         arena.session = session
+        arena.userID = session.credentials.userID
         arena.source = sources.add(.doorbell(arena))
         let events = EpollEvents.input | EpollEvents.edge
         guard kernel.epollAdd(epoll, doorbell, events: events, data: sources.data(arena.source)) == 0 else {

@@ -146,11 +146,13 @@ extension Service {
 
     /// ATTACH: the socket of a placeholder, for a session of the same dialect.
     func attachV1(_ id: UInt64, _ descriptor: Int32, _ session: Session) -> Result<V1, WireError> {
-        guard session.v1Sockets[id] == nil else { return .failure(.EEXIST) }
-        guard session.v1Sockets.count < Int(configuration.maximumPorts) else { return .failure(.ENOBUFS) }
         guard let cookie = kernel.cookie(descriptor), let local = v1Cookies[cookie],
             local.socket.dialect == session.dialect
         else { return .failure(.EBADF) }
+        guard session.mayShare(local.channel.arena) else { return .failure(.EACCES) }
+        if isQuestion(id) { return .success(local) }
+        if let known = session.v1Sockets[id] { return known === local ? .success(local) : .failure(.EEXIST) }
+        guard session.v1Sockets.count < Int(configuration.maximumPorts) else { return .failure(.ENOBUFS) }
         name(local, id, in: session)
         return .success(local)
     }

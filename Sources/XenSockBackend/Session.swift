@@ -17,6 +17,8 @@ final class Session {
     /// Arenas of the sessions that this one descends from through DOOR, and those of attached sockets: its process may
     /// hold locks there.
     var otherArenas: [Service.Arena] = []
+    /// Ids of the arenas of the sessions that this one descends from through DOOR.
+    var inheritedArenas: Set<UInt64> = []
     var sockets: [UInt64: Service.Socket] = [:]
     /// What it speaks; known from its STORE on. Sockets of `draft1` and `pvcalls1` are apart from the others.
     var dialect = Dialect.xensock2
@@ -37,6 +39,12 @@ final class Session {
         self.id = id
         self.credentials = credentials
         self.descriptor = descriptor
+    }
+
+    /// Whether the session's process may have the memory of `arena`, and with it every socket there: one descriptor,
+    /// which may have come from anyone, does not show that.
+    func mayShare(_ arena: Service.Arena) -> Bool {
+        credentials.userID == arena.userID || credentials.userID == 0 || inheritedArenas.contains(arena.id)
     }
 
     /// Remembers that the session's process may hold locks in `arena`.

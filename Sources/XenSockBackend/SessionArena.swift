@@ -40,6 +40,8 @@ final class SessionArena<Kernel: SocketKernel> {
     var liveSockets = 0
     /// The generation of each port; what stands in shared memory is never believed.
     private(set) var generations: [UInt32]
+    /// The user whose session it was made for.
+    var userID: UInt32 = 0
     /// Whose arena it is, while that lasts.
     weak var session: Session?
     /// The session is over: nothing but the sockets keeps the arena.

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Testing
 import XenSockRing
@@ -243,6 +244,33 @@ extension ServiceTests {
             close(second[1])
         }
 
+        @Test func thePairOfARefusedRequestIsGoneBeforeTheNextOne() throws {
+            fixture.stop()
+            let gate = HoldListening()
+            let held = try ServiceFixture(policy: gate)
+            defer { held.stop() }
+            let client = try TestClient.connected(path: held.path)
+            let server = try Peer.listening()
+            let listener = try TestSocket(client, port: 1)
+            #expect(try listener.open() == 0)
+            // While the service is held in LISTEN, the pair and the request that names it come: the ring is first.
+            try client.push(.listen(id: listener.id, backlog: 8))
+            gate.entered.wait()
+            let dead = try TestSocket(client, port: 2)
+            try client.push(.accept(id: 4711, newID: dead.id, ring: dead.reference, eventChannel: dead.channel))
+            gate.leave.signal()
+            #expect(try client.awaitResponse().ret == 0)
+            #expect(try client.awaitResponse().ret == -EBADF)
+            #expect(dead.generation == 1)
+            #expect(waitFor(dead.placeholder, POLLHUP, 5000))
+            dead.close()
+            let socket = try TestSocket(client, port: 2)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            peer.write([1])
+            #expect(try socket.receive(1) == [1])
+        }
+
         @Test func theEndOfAnotherSocketIsNoNewPort() throws {
             defer { fixture.stop() }
             let client = try TestClient.connected(path: fixture.path)
@@ -310,5 +338,18 @@ private struct ForbidConnecting: BackendPolicy {
         case .bind: credentials.processID == getpid() ? EACCES : 0
         default: 0
         }
+    }
+}
+
+/// Lets a test do something while the service performs a LISTEN.
+private struct HoldListening: BackendPolicy {
+    let entered = DispatchSemaphore(value: 0)
+    let leave = DispatchSemaphore(value: 0)
+
+    func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32 {
+        guard case .listen = operation else { return 0 }
+        entered.signal()
+        leave.wait()
+        return 0
     }
 }

@@ -111,6 +111,13 @@ final class Peer {
     }
 }
 
+extension ServiceConfiguration.Listening {
+    /// The same for every user.
+    var open: Self {
+        if case .path(let path, _) = self { .path(path, mode: 0o666) } else { self }
+    }
+}
+
 extension SocketAddress {
     static func loopback(port: UInt16) -> SocketAddress {
         var address = sockaddr_in()

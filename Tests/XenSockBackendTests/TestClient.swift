@@ -1,3 +1,4 @@
+import CXenSockSystem
 import Glibc
 import XenSockRing
 import XenSockWire
@@ -107,6 +108,15 @@ final class TestClient {
         return words.firstIndex(of: "state").map { words[$0 + 1] }
     }
 
+    /// ATTACH without the arena's descriptors; returns the frame of the answer.
+    func attach(_ descriptor: Int32, id: UInt64) throws -> [UInt8] {
+        var attach = FrameWriter(.attach)
+        attach.append(id)
+        _ = send(attach, [descriptor])
+        guard let (frame, _) = try receive() else { throw ClientError(description: "hung up at ATTACH") }
+        return frame
+    }
+
     /// A session that is ready for requests.
     static func connected(path: String, ports: UInt32 = 64) throws -> TestClient {
         let client = try TestClient(path: path)
@@ -130,9 +140,20 @@ final class TestClient {
         return try finishCall()
     }
 
+    /// Sends one request and does not wait.
+    func push(_ request: Request) throws {
+        let slot = ring.nextSlot
+        try RequestCodec(.xensock2).encode(request, requestID: slot, into: ring.nextRequest(), arguments: arguments)
+        if ring.push() { ring(0) }
+    }
+
     /// Publishes whatever stands in the next slot.
     func finishCall() throws -> Response {
         if ring.push() { ring(0) }
+        return try awaitResponse()
+    }
+
+    func awaitResponse() throws -> Response {
         while true {
             if let slot = try ring.nextResponse() {
                 let response = RequestCodec(.xensock2).decodeResponse(from: slot, arguments: arguments)
@@ -147,6 +168,15 @@ final class TestClient {
             }
         }
     }
+}
+
+/// Runs `body` with another effective user id, which takes root.
+func asUser<T>(_ user: UInt32?, _ body: () throws -> T) rethrows -> T {
+    // The system call itself changes this thread alone.
+    func become(_ user: UInt32) { _ = xs_syscall(Int(SYS_setresuid), -1, Int(user), -1, 0, 0, 0) }
+    if let user { become(user) }
+    defer { if user != nil { become(0) } }
+    return try body()
 }
 
 /// Waits until poll shows one of `events`.
