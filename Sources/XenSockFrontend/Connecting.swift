@@ -82,7 +82,12 @@ extension Frontend {
         if handle.isV1 { return v1Accept(handle, address, length, flags: flags) }
         let socket = handle.socket
         var isAttached = false
+        // Arrivals that no connection follows, and waits that bring none: see `StreamSocket.receive`.
+        var fruitless = 0
+        var wakes = VainWakes()
         while true {
+            if fruitless >= StreamSocket<LocalDomain>.fruitlessLimit { return -Int(EIO) }
+            fruitless &+= 1
             let arrival = socket.input.producerValue()
             if arrival.has(InProducer.unsettled) {
                 socket.settleArrivals()
@@ -106,10 +111,14 @@ extension Frontend {
             }
             let result = socket.domain.awaitToken(handle.fd)
             if result > 0 {
+                let interrupted = wakes.add()
+                if interrupted < 0 { return interrupted }
+                fruitless = 0
                 socket.countLateArrivals()
                 continue
             }
-            if result == 0 {
+            // A reset, if what obstructs the placeholder was still unread.
+            if result == 0 || result == -Int(ECONNRESET) {
                 if socket.input.producerValue().has(InProducer.endOfFile) { continue }
                 return silence(handle)
             }

@@ -23,12 +23,15 @@ extension StreamSocket {
         if cursor.isFaulty, !discard { return -Int(EFAULT) }
         let all = flags & Int32(MSG_WAITALL) != 0 && !peek
         let ring = input
+        // A connected socket has a ring; a reset one may have lost it.
+        if ring.size == 0, case .connected = status.state { return -Int(EIO) }
         let lock = status.receiveLock
         var got = 0
         var held = lock.acquire(tag)
         // Rounds in a row that brought nothing. An honest backend causes few; one that changes the word for ever must
         // not keep the call for ever.
         var fruitless = 0
+        var wakes = VainWakes()
         while true {
             guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 lock.release(held)
@@ -65,6 +68,7 @@ extension StreamSocket {
                 case .done(let mustNotify):
                     got &+= bytes.count
                     fruitless = 0
+                    wakes.reset()
                     if mustNotify { notify() }
                 case .moved:
                     cursor = start
@@ -96,7 +100,11 @@ extension StreamSocket {
             // The interrupted call may have consumed and not have rung: the backend may be waiting for that.
             if held.isReentered { notify() }
             lock.release(held)
-            let result = domain.awaitToken(placeholder)
+            var result = domain.awaitToken(placeholder)
+            if result > 0 {
+                let interrupted = wakes.add()
+                if interrupted < 0 { result = interrupted }
+            }
             held = lock.acquire(tag)
             fruitless = 0
             if result > 0 {
@@ -185,6 +193,10 @@ extension StreamSocket {
         }
         let tokens = UInt32(standing < 0 ? 0 : standing) & InProducer.tokens
         var value = ring.producerValue()
-        while value.has(InProducer.unsettled), !ring.settle(value, tokens: tokens) { value = ring.producerValue() }
+        var tries = 0
+        while value.has(InProducer.unsettled), tries < Self.fruitlessLimit, !ring.settle(value, tokens: tokens) {
+            value = ring.producerValue()
+            tries &+= 1
+        }
     }
 }

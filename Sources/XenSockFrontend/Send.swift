@@ -27,11 +27,14 @@ extension StreamSocket {
         if cursor.total == 0 { return 0 }
         if cursor.isFaulty { return -Int(EFAULT) }
         let ring = output
+        // A connected socket has a ring.
+        if ring.size == 0 { return -Int(EIO) }
         let lock = status.sendLock
         var sent = 0
         var held = lock.acquire(tag)
         var deadline = 0
         var fruitless = 0
+        var wakes = VainWakes()
         while sent < cursor.total {
             guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 if sent == 0 { sent = -Int(EIO) }
@@ -61,6 +64,7 @@ extension StreamSocket {
                 case .done(let mustNotify):
                     sent &+= Int(count)
                     fruitless = 0
+                    wakes.reset()
                     if mustNotify { notify() }
                 case .moved:
                     fruitless &+= 1
@@ -91,7 +95,11 @@ extension StreamSocket {
             // The interrupted call may have published and not have rung: the backend may be asleep.
             if held.isReentered { notify() }
             lock.release(held)
-            let result = awaitSpace(&deadline)
+            var result = awaitSpace(&deadline)
+            if result == 1 {
+                let interrupted = wakes.add()
+                if interrupted < 0 { result = interrupted }
+            }
             fruitless = 0
             held = lock.acquire(tag)
             if result <= 0 {
@@ -142,6 +150,7 @@ extension StreamSocket {
     /// - Returns: 0 if it succeeded; its error; -EINPROGRESS at the time limit SO_SNDTIMEO; -EINTR.
     func awaitConnect() -> Int {
         var deadline = 0
+        var wakes = VainWakes()
         while true {
             let decided = obstructUntilDecided()
             if decided {
@@ -153,6 +162,8 @@ extension StreamSocket {
             if result == -Int(EAGAIN) { return -Int(EINPROGRESS) }
             if result < 0 { return result }
             if result == 2, !output.consumerValue().has(OutConsumer.connected) { return -Int(ENETDOWN) }
+            let interrupted = wakes.add()
+            if interrupted < 0 { return interrupted }
         }
     }
 
@@ -163,7 +174,7 @@ extension StreamSocket {
         let held = lock.acquire(tag)
         defer { lock.release(held) }
         var tries = 0
-        while tries < 100_000 {
+        while tries < 10_000 {
             let value = ring.consumerValue()
             if value.has(OutConsumer.connected) { return true }
             switch ring.block(value) {

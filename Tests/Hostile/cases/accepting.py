@@ -41,11 +41,11 @@ def listening(*scribbles):
     """A listener whose words are written all the time."""
 
     def answer(session, request):
-        session.perform(request)
-        session.publish(session.sockets[request.id], b"", 1)
         port = session.sockets[request.id]
+        session.set_state(port, layout.LISTENING)
         for scribble in scribbles:
             repeatedly(lambda scribble=scribble: scribble(session, port))
+        session.answer(request)
 
     return {layout.LISTEN: answer}
 
@@ -71,9 +71,9 @@ CASES = [
     Case("an address of 2^32 - 1 bytes", STEPS + " close", "accept=EIO|ok", requests=with_length(-1)),
     Case("an address of 128 bytes", STEPS + " send:5 close", "accept=ok send:5=5", requests=with_length(128)),
     Case("no answer", STEPS, "accept=ENETDOWN", requests=accepted(lambda s, r: None)),
-    Case("UNSETTLED for ever", STEPS, requests={**listening(unsettled), **accepted(none)}, cpu=3),
+    Case("UNSETTLED for ever", STEPS, requests={**listening(unsettled), **accepted(none)}, cpu=3, waits=2),
     Case("an honest listener whose words flip", STEPS + " nonblock accept", "", requests={**listening(flipping), **accepted(none)},
-         cpu=3),
+         cpu=3, waits=2),
     Case("tokens in the placeholder that no word counts", "socket bind listen accept", requests=listening(flood), blocks=3.0, cpu=2),
     Case("the end of a listener", STEPS + " accept close", requests={
         layout.LISTEN: lambda s, r: (s.perform(r), s.hang_up(s.sockets[r.id]))}, limit=8),

@@ -1,14 +1,13 @@
 """HELLO: sizes, types, descriptors and numbers that no service sends. No socket comes of it, and nothing else happens."""
 
 import fcntl
-import mmap
 import os
 import socket
 
 from harness import layout
-from harness.arena import MFD_HUGETLB, Arena, sealed
+from harness.arena import MFD_HUGETLB, sealed
 from harness.case import Case
-from harness.service import Died, repeatedly
+from harness.service import repeatedly
 
 GROUP = "HELLO"
 
@@ -93,12 +92,8 @@ def full_pipe():
     return writer
 
 
-def full_eventfd():
-    """A blocking eventfd that takes no more."""
-    return os.eventfd((1 << 32) - 1)
-
-
 def exhausted_eventfd():
+    """A blocking eventfd that takes no more."""
     doorbell = os.eventfd(0)
     os.eventfd_write(doorbell, (1 << 64) - 2)
     return doorbell
@@ -159,5 +154,6 @@ CASES = [
     refused("closed", lambda s: s.connection.shutdown(socket.SHUT_RDWR)),
     refused("death", die),
     refused("nobody accepts", None, accepts=False, backlog=0),
-    Case("the backlog is full", "socket socket", "socket=ENETDOWN", accepts=False, backlog=0, blocks=0, limit=12),
+    refused("the backlog is full", None, accepts=False, backlog=0, fills=True),
+    Case("the backlog is full, and SIGTERM", "socket", accepts=False, backlog=0, fills=True, blocks=0.5),
 ]

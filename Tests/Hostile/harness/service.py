@@ -108,6 +108,8 @@ class Session:
                     self.connection.close()
             except BlockingIOError:
                 return
+            except ConnectionResetError:
+                self.connection.close()
 
     # Commands
 
@@ -135,7 +137,11 @@ class Session:
         self.produced += 1
         if publish:
             self.arena.halves[2 * layout.PAGE // 4 + 2] = self.produced & 0xFFFFFFFF
-            self.send(frame(layout.KICK))
+            try:
+                self.send(frame(layout.KICK))
+            except OSError:
+                # The session's end is seen when its frames are read.
+                pass
 
     def answer(self, request: Request, ret=0, payload=b"", **other):
         self.respond(
@@ -300,6 +306,13 @@ class Service:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(path)
         self.listener.listen(case.backlog)
+        self.waiting = []
+        while case.fills:
+            waiting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            waiting.setblocking(False)
+            self.waiting.append(waiting)
+            if waiting.connect_ex(path):
+                break
         if case.accepts:
             threading.Thread(target=self._serve, daemon=True).start()
 
