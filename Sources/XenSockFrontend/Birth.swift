@@ -15,9 +15,12 @@ enum Birth {
         flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
         guard let state = Session.opened() else { return -Int(ENETDOWN) }
+        let life = Session.life(state)
         let result = attempt(state, flags: flags, request)
         // The service may have been restarted since the last request, which only this one noticed.
         if result != -Int(ENETDOWN) || Session.life(state) != nil { return result }
+        // One that does not answer would hardly do so the second time.
+        if let life, SharedWord32(&state.pointee.silent).load() == life { return result }
         return Session.opened() == nil ? result : attempt(state, flags: flags, request)
     }
 

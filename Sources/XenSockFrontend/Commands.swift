@@ -94,7 +94,7 @@ enum Commands {
         if sent >= 0 { return 0 }
         switch Int32(-sent) {
         case EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT:
-            Session.markDead(state, life)
+            Session.markDead(state, life, silent: sent == -Int(ETIMEDOUT))
             return -Int(ENETDOWN)
         default: return sent
         }
@@ -190,7 +190,9 @@ enum Commands {
             } else {
                 Session.sleep(state, seen: seen, nanoseconds: Patience.slice)
                 // Progress of others is none of this request, but shows that the service answers.
-                if progress.loadOrdered() == seen, !patience.passSlice() { Session.markDead(state, life) }
+                if progress.loadOrdered() == seen, !patience.passSlice() {
+                    Session.markDead(state, life, silent: true)
+                }
             }
         }
     }
@@ -222,7 +224,7 @@ enum Commands {
             let ready = patience.awaitFrame(socket)
             if ready == 0 { continue }
             if ready < 0 || !readFrame(socket, attaching: nil) {
-                Session.markDead(state, life)
+                Session.markDead(state, life, silent: ready == -Int(ETIMEDOUT))
                 return
             }
         }

@@ -82,8 +82,8 @@ extension StreamSocket {
             }
             // A short count, EAGAIN or a wait may follow only after the ring was empty with no token standing.
             if view.producer.tokens > 0 {
-                // Waiting in vain for a token takes about a second.
-                fruitless &+= !ring.disarm(view) || eat(view.producer.tokens) ? 1 : Self.fruitlessLimit / 4
+                // Waiting in vain for a token takes about a second: once more, and no more.
+                fruitless &+= !ring.disarm(view) || eat(view.producer.tokens) ? 1 : Self.fruitlessLimit / 2
                 continue
             }
             if got == cursor.total || (got > 0 && !all) || status.has(StatusLine.Flag.readShut) { break }

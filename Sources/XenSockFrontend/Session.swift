@@ -18,6 +18,8 @@ struct SessionState {
     /// `Session.Phase` in bits 1..0; above them the number of the session, so that a thread that waited for an answer of
     /// one does not take the next for it.
     var phase: UInt32
+    /// The phase word of the last session that was given up because the service was silent.
+    var silent: UInt32
     /// Counts the attempts at opening that failed.
     var failures: UInt32
     var processID: Int32
@@ -170,7 +172,10 @@ enum Session {
     }
 
     /// Marks the session that `life` names dead and wakes every thread that waits for an answer.
-    static func markDead(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32) {
+    ///
+    /// - Parameter silent: the service lives, but patience with it ran out.
+    static func markDead(_ state: UnsafeMutablePointer<SessionState>, _ life: UInt32, silent: Bool = false) {
+        if silent { SharedWord32(&state.pointee.silent).store(life) }
         _ = SharedWord32(&state.pointee.phase).compareExchange(life, life & ~3 | Phase.dead)
         advance(state)
     }

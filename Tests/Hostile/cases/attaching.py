@@ -62,7 +62,7 @@ def twice(session, identity, wants_arena):
 
 
 CASES = [
-    Case("no answer", EXEC, attach=lambda *_: None),
+    Case("no answer", "socket connect exec send:10", attach=lambda *_: None),
     Case("no answer to a child", FORK, attach=lambda *_: None),
     Case("no answer, and SIGTERM", "socket connect fork peername:16", attach=lambda *_: None, blocks=0.5),
     Case("errno 2^32 - 1", EXEC, attach=told(error=0xFFFFFFFF)),
@@ -84,7 +84,7 @@ CASES = [
     Case("a header of 65 ports", EXEC, attach=dishonest_header(65)),
     Case("a header of 16384 ports", EXEC, attach=dishonest_header(16384)),
     Case("a header of 2^32 - 1 ports", EXEC, attach=dishonest_header(0xFFFFFFFF)),
-    Case("kicks instead", EXEC, attach=kicks),
+    Case("kicks instead", "socket connect exec send:10", attach=kicks),
     Case("two answers", FORK, attach=twice),
     Case("death", EXEC, attach=lambda session, *_: session.service.die()),
     Case("the session is closed", EXEC, attach=lambda s, *_: s.connection.shutdown(socket.SHUT_RDWR)),

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,7 +201,9 @@ static long step(const char *name, long number, char **rest) {
     if (!strcmp(name, "alarm")) {
         struct sigaction action = {.sa_handler = nothing};
         sigaction(SIGALRM, &action, NULL);
-        return alarm(number);
+        /* Again and again: one that comes just outside of a wait is not noticed, as natively. */
+        struct itimerval often = {{0, 100000}, {number, 0}};
+        return setitimer(ITIMER_REAL, &often, NULL);
     }
     if (!strcmp(name, "sockets")) {
         long made = 0;
