@@ -53,7 +53,8 @@ CASES = [
     Case("after CONNECT", STEPS, requests=after(layout.CONNECT)),
     Case("while a connect is under way", STEPS, "connect=ENETDOWN|ECONNRESET|ECONNABORTED",
          requests=under_way(lambda session, port: session.service.die())),
-    Case("with data in the ring", "socket connect sleep:50 recv:10 recv:10 send:10 close", "recv:10=10|ECONNRESET|ENETDOWN",
+    Case("with data in the ring", "socket connect sleep:50 recv:10 recv:10 send:10 close",
+         "recv:10=10|ECONNRESET|ENETDOWN",
          requests=after_connect(with_data)),
     Case("while a receive waits", "socket connect send:1 recv:10 recv:10 close", "recv:10=ECONNRESET|ENETDOWN|1|0",
          requests=after(layout.CONNECT)),
@@ -67,6 +68,7 @@ CASES = [
     Case("at RELEASE", "socket bind close", "close=0", requests=at(layout.RELEASE)),
     Case("while threads ask", "socket connect threads:8 close", requests=at(layout.GETSOCKOPT), cpu=2),
     Case("the service reads nothing more", "socket connect sockets:2000", requests=deaf(), ports=4096, cpu=3),
-    Case("the service reads nothing more, and SIGTERM", "socket connect sockets:2000", requests=deaf(), ports=4096, blocks=2,
+    Case("the service reads nothing more, and SIGTERM", "socket connect sockets:2000", requests=deaf(), ports=4096,
+         blocks=2,
          cpu=3),
 ]

@@ -31,7 +31,8 @@ def random_frames(target):
         frontend = Frontend(target.path)
         for _ in range(generator.randrange(1, 5)):
             head = struct.pack("<II", generator.choice((0, 1, 2, 3, 4, 5, 6, 7, 1 << 31)), generator.getrandbits(32))
-            if not frontend.send((head + generator.randbytes(generator.randrange(4096)))[: generator.randrange(1, 4104)]):
+            data = head + generator.randbytes(generator.randrange(4096))
+            if not frontend.send(data[: generator.randrange(1, 4104)]):
                 break
         frontend.close()
 

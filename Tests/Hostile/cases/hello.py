@@ -1,4 +1,4 @@
-"""HELLO: sizes, types, descriptors and numbers that no service sends. No socket comes of it, and nothing else happens."""
+"""HELLO: sizes, types, descriptors and numbers that no service sends. No socket comes of it, and nothing else."""
 
 import fcntl
 import os

@@ -26,5 +26,6 @@ CASES = [
         "socket connect exec send:10 recvall:10 peername:16 close",
         "send:10=10 recvall:10=10 peername:16=16 close=0",
     ),
-    Case("many threads ask at a time", "socket connect threads:8 send:10 recvall:10", "threads:8=0 recvall:10=10", cpu=3),
+    Case("many threads ask at a time", "socket connect threads:8 send:10 recvall:10", "threads:8=0 recvall:10=10",
+         cpu=3),
 ]

@@ -1,7 +1,6 @@
 """Status lines: states, errors, generations and locks that no service writes."""
 
 import random
-import struct
 
 from harness import layout
 from harness.case import Case
@@ -92,7 +91,10 @@ def silent_failure(session, port):
 
 
 CASES = [
-    *[Case(f"state {value} after the connect", STEPS, requests=state(value), waits=1) for value in (0, 1, 2, 4, 5, 6, 7, 1 << 31)],
+    *[
+        Case(f"state {value} after the connect", STEPS, requests=state(value), waits=1)
+        for value in (0, 1, 2, 4, 5, 6, 7, 1 << 31)
+    ],
     Case("state 2^32 - 1 after the connect", STEPS, requests=state(0xFFFFFFFF), waits=1),
     Case("a pending error of 2^32 - 1 for ever", STEPS, "error=0|5", requests=after_connect(field(8, 0xFFFFFFFF)),
          echoes=False),
@@ -110,8 +112,10 @@ CASES = [
     Case("order 2^32 - 1", STEPS, "send:10=EIO recv:10=EIO", requests=after_connect(field(104, 0xFFFFFFFF))),
     Case("the order changes all the time", "socket connect write:400000 close", cpu=2, waits=3, echoes=False,
          requests=after_connect(lambda s, p: [field(104, order)(s, p) for order in (1, 8, 0, 5)])),
-    Case("the receive lock of a session that is none", "socket connect recv:1", requests=after_connect(lock(64)), blocks=1),
-    Case("the send lock of a session that is none", "socket connect send:1", requests=after_connect(lock(72)), blocks=1),
+    Case("the receive lock of a session that is none", "socket connect recv:1", requests=after_connect(lock(64)),
+         blocks=1),
+    Case("the send lock of a session that is none", "socket connect send:1", requests=after_connect(lock(72)),
+         blocks=1),
     Case("flags of all kinds", STEPS, requests=after_connect(field(80, 0xFFFFFFFF))),
     Case("a time limit of 2^64 - 1", "socket connect write:2000000", requests=after_connect(
         lambda s, p: [field(96, 0xFFFFFFFF)(s, p), field(100, 0xFFFFFFFF)(s, p)]), echoes=False, blocks=1),

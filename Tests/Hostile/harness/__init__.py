@@ -1,1 +1,1 @@
-"""What the hostile tests share: a service to misbehave with, programs to misbehave against, raw frontends, the runner."""
+"""What the hostile tests share: a service that misbehaves, programs for it, raw frontends for xensockd."""

@@ -1,5 +1,5 @@
-"""An attack on xensockd: what a frontend does to it, and what must be so afterwards: the service lives and serves, holds
-what it held before, and an honest program that transferred data meanwhile saw no error."""
+"""An attack on xensockd: what a frontend does to it, and what must be so afterwards: the service lives and serves,
+holds what it held before, and an honest program that transferred data meanwhile saw no error."""
 
 import os
 import signal

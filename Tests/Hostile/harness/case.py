@@ -1,5 +1,6 @@
 """A case: what the service does wrong, what the program under the library calls, and what must become of it."""
 
+import errno
 import os
 import resource
 import signal
@@ -14,17 +15,17 @@ BUILD = Path(os.environ.get("XENSOCK_BUILD") or TOP / "build").resolve()
 LIBRARY = BUILD / "lib" / "libxensock.so"
 SERVICE = BUILD / "bin" / "xensockd"
 
-ERRNO_NAMES = set(__import__("errno").errorcode.values())
+ERRNO_NAMES = set(errno.errorcode.values())
 
 
 class Case:
     """One misbehaviour.
 
     - `steps`: the words of programs/steps.c.
-    - `expect`: `STEP=OUTCOME|OUTCOME …`: what a step's result must be: `ok`, an errno's name, or a number. A step that
-      is not named may end as it likes, but with an errno that exists.
-    - `hello`, `store`, `port`, `attach`, `requests` (a function for a command): what the service does instead of what an
-      honest one does; each takes the session first.
+    - `expect`: `STEP=OUTCOME|OUTCOME …`: what a step's result must be: `ok`, an errno's name, or a number. A step
+      that is not named may end as it likes, but with an errno that exists.
+    - `hello`, `store`, `port`, `attach`, `requests` (a function for a command): what the service does instead of what
+      an honest one does; each takes the session first.
     - `echoes`: whether sent bytes come back; `reads`: whether frames are read; `accepts`: whether sessions are, with a
       queue of `backlog` that the case `fills`.
     - `blocks`: the program is expected to wait for ever after this many seconds, and must then end by SIGTERM;
@@ -138,7 +139,8 @@ class Case:
             assert result >= 0 or error in ERRNO_NAMES, f"an impossible errno\n{text}"
             outcomes.setdefault(words[0], []).append(str(result) if result >= 0 else error)
         if status == 0:
-            assert sum(map(len, outcomes.values())) >= len([s for s in self.steps if s != "exec"]), f"steps missing\n{text}"
+            wanted = [step for step in self.steps if step != "exec"]
+            assert sum(map(len, outcomes.values())) >= len(wanted), f"steps are missing\n{text}"
         for wanted in self.expect.split():
             step, _, allowed = wanted.partition("=")
             found = outcomes.get(step)

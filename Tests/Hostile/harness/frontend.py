@@ -52,7 +52,8 @@ class Frontend:
 
     def store(self, **changes: str) -> bytes:
         """Connects the command ring; the answer's nodes."""
-        nodes = {"version": "1", "xensock2": "1", "ring-ref": "2", "port": "0", "arguments-ref": "3,4,5,6", "state": "3"}
+        nodes = {"version": "1", "xensock2": "1", "state": "3"}
+        nodes |= {"ring-ref": "2", "port": "0", "arguments-ref": "3,4,5,6"}
         self.arena.halves[2 * layout.PAGE // 4 + 1] = 1
         self.arena.halves[2 * layout.PAGE // 4 + 3] = 1
         self.send(frame(layout.STORE, 0, pairs({**nodes, **changes})))

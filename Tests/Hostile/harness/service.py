@@ -1,7 +1,6 @@
 """A service that speaks the local platform's protocol as far as a case wants it to. It is honest by default: it echoes
 what connected sockets send. A case replaces one answer of it, or starts a thread that writes to the arena."""
 
-import fcntl
 import os
 import select
 import socket
@@ -62,7 +61,8 @@ class Session:
         """The service's HELLO, with an arena of its own unless there is one."""
         if self.arena is None:
             self.make_arena()
-        data = frame(kind, argument, struct.pack("<IIQ", session, self.ports if ports is None else ports, self.identity))
+        ports = self.ports if ports is None else ports
+        data = frame(kind, argument, struct.pack("<IIQ", session, ports, self.identity))
         data += pairs(layout.NODES) if nodes is None else nodes
         self.send(data, (self.arena.memory, self.doorbell) if descriptors is None else descriptors)
 
@@ -350,8 +350,3 @@ def repeatedly(action, pause: float = 0.0):
             pass
 
     threading.Thread(target=loop, daemon=True).start()
-
-
-def nonblocking(descriptor: int, on: bool = True):
-    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK if on else flags & ~os.O_NONBLOCK)
