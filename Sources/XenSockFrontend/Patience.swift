@@ -21,6 +21,7 @@ struct Patience {
     init(_ mask: UInt64) { self.mask = mask }
 
     /// A slice passed without anything. Returns whether to go on waiting.
+    @inline(never)
     mutating func passSlice() -> Bool {
         Signals.admitDefaults(mask)
         slices &-= 1

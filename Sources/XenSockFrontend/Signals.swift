@@ -24,6 +24,7 @@ enum Signals {
     /// nothing), unless the program itself blocks them. No handler runs.
     ///
     /// - Parameter mask: the program's signal mask.
+    @inline(never)
     static func admitDefaults(_ mask: UInt64) {
         var waiting: UInt64 = 0
         _ = withUnsafeMutablePointer(to: &waiting) {

@@ -17,6 +17,7 @@ struct VainWakes {
     /// A wait ended because there seemed to be something.
     ///
     /// - Returns: 0; -EINTR if a handler without SA_RESTART ran in the sleep.
+    @inline(never)
     mutating func add() -> Int {
         if count <= Self.quick { count &+= 1 }
         if count <= Self.free { return 0 }
