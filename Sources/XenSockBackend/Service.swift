@@ -187,7 +187,10 @@ public final class Service {
             socket.placeholderEvent(events)
             settle(socket)
         case .doorbell(let arena): awaken(arena)
-        case .session(let session): receiveFrames(session)
+        case .session(let session):
+            // The request behind a PORT comes next: while the arena is awake its doorbell costs nothing.
+            if let arena = session.arena { awaken(arena) }
+            receiveFrames(session)
         case .process(let session): end(session, reason: "its process ended")
         case .listener: acceptSessions()
         case .resolver: takeAnswers()
