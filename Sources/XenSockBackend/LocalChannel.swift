@@ -62,19 +62,17 @@ final class LocalChannel<Kernel: SocketKernel>: V1Channel {
 
     func map(_ ring: RingReference, _ pages: Draft1Pages, _ eventChannel: EventChannelPort) -> V1Mapping? {
         guard eventChannel.rawValue == port, !isClosed else { return nil }
-        let arena = arena
+        // The arena is mapped as a whole: nothing is to be given back.
         switch ring {
         case .indexesPage(let reference):
-            guard let indexes = arena.page(reference.rawValue),
-                let (mapping, layout) = arena.mapDataRing(indexes: indexes)
+            guard let indexes = arena.page(reference.rawValue), let (base, layout) = arena.dataRing(indexes: indexes)
             else { return nil }
             let half = UInt32(truncatingIfNeeded: layout.inSize)
-            return V1Mapping(ring: V1Ring(indexes: indexes, data: mapping.base, half: half)) { arena.release(mapping) }
+            return V1Mapping(ring: V1Ring(indexes: indexes, data: base, half: half)) {}
         case .pages:
-            var references: [UInt32] = []
-            for index in 0..<Draft1.pages { references.append(pages.references[index].rawValue) }
-            guard let mapping = arena.map(references) else { return nil }
-            return V1Mapping(ring: V1Ring(draft1: mapping.base)) { arena.release(mapping) }
+            let references = (0..<Draft1.pages).lazy.map { pages.references[$0].rawValue }
+            guard let base = arena.run(references) else { return nil }
+            return V1Mapping(ring: V1Ring(draft1: base)) {}
         }
     }
 

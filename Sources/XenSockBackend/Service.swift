@@ -45,6 +45,12 @@ public final class Service {
     var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
+    /// Sessions that may not have said HELLO yet, in the order of their deadlines.
+    var silent: [Session] = []
+    /// Refused connections that still hold their answer, and when they are closed. Owned.
+    var refused: [Int32] = []
+    var refusedEnd: UInt64 = 0
+    static let maximumRefused = 16
     var listenerSource: UInt32 = 0
     /// Accepting failed for want of descriptors: when to try again.
     var listenerResumes: UInt64?
@@ -81,7 +87,10 @@ public final class Service {
     }
 
     deinit {
-        for session in Array(sessions.values) { end(session, reason: "the service ends") }
+        for session in Array(sessions.values) {
+            session.isBroken = true
+            end(session, reason: "the service ends")
+        }
         for socket in Array(cookies.values) + draining {
             socket.finish(abort: true)
             settle(socket)
@@ -91,6 +100,7 @@ public final class Service {
             settle(local)
         }
         destroyDeadArenas()
+        for descriptor in refused { kernel.close(descriptor) }
         kernel.close(listener)
         if case .path(let path, _) = configuration.listening { kernel.unlink(path: path) }
         kernel.close(wakeup)
@@ -193,7 +203,10 @@ public final class Service {
             local.placeholderEvent(events)
             settle(local)
         case .doorbell(let arena): awaken(arena)
-        case .session(let session): receiveFrames(session)
+        case .session(let session):
+            // The request behind a PORT comes next: while the arena is awake its doorbell costs nothing.
+            if let arena = session.arena { awaken(arena) }
+            receiveFrames(session)
         case .process(let session): end(session, reason: "its process ended")
         case .listener: acceptSessions()
         case .resolver: takeAnswers()

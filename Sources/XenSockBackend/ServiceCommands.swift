@@ -9,9 +9,17 @@ extension Service {
 
     func runCommands(_ session: Session) {
         if session.dialect != .xensock2 { return runV1Commands(session) }
+        performCommands(session)
+        if let reason = session.endReason { end(session, reason: reason) }
+    }
+
+    /// Performs requests. What ends the session meanwhile only sets `endReason`.
+    func performCommands(_ session: Session) {
+        session.isRunning = true
+        defer { session.isRunning = false }
         do {
             for _ in 0..<Self.commandBudget {
-                guard !session.isClosed, let ring = session.ring else { return }
+                guard !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
                     return
@@ -19,7 +27,7 @@ extension Service {
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
                 let response = execute(incoming, of: session)
-                guard !session.isClosed else { return }
+                guard !session.isBroken else { return }
                 answer(response, to: session)
             }
             queue(session)
@@ -114,6 +122,10 @@ extension Service {
                     arguments.read(incoming.requestID, into: base, count: Int(length))
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
+                let user = session.credentials.userID
+                if user != 0, user != userID, OptionRules.needsPrivilege(level: level, name: name, value: bytes) {
+                    return incoming.response(0 &- Errno.eperm)
+                }
                 return incoming.response(socket.setsockopt(level: level, name: name, value: bytes, at: position))
             }
         case .ioctl(_, let number):
@@ -185,6 +197,10 @@ extension Service {
     private func connect(_ socket: Socket, _ address: SocketAddress, _ session: Session) -> Int32 {
         if socket.resolver != nil { return socket.connect(UnsafeRawBufferPointer(start: nil, count: 0)) }
         return address.withUnsafeBytes { bytes in
+            // Of the domains here only AF_UNIX has no such thing; there the kernel refuses the address.
+            if socket.domain != SocketDomain.unix, bytes.count >= 2, bytes.loadUnaligned(as: UInt16.self) == 0 {
+                return socket.disconnect(bytes)
+            }
             let refusal = decide(.connect(bytes), session)
             return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
         }
@@ -202,8 +218,7 @@ extension Service {
         guard let indexes = arena.page(page), arena.sockets[Int(port)] == nil else {
             return incoming.response(0 &- Errno.einval)
         }
-        guard let probe = arena.mapDataRing(indexes: indexes) else { return incoming.response(0 &- Errno.einval) }
-        arena.release(probe.mapping)
+        guard arena.dataRing(indexes: indexes) != nil else { return incoming.response(0 &- Errno.einval) }
         return withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { buffer in
             guard let base = buffer.baseAddress else { return incoming.response(0 &- Errno.enomem) }
             var length = UInt32(SocketAddress.capacity)

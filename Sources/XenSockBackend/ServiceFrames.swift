@@ -12,7 +12,7 @@ extension Service {
     /// - Parameter port: take no more when this port's pair is there.
     func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
         for _ in 0..<64 {
-            guard !session.isClosed else { return }
+            guard !session.isClosed, !session.isBroken else { return }
             if let port, session.arena?.pending[port] != nil { return }
             var descriptors = FrameDescriptors()
             let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
@@ -24,7 +24,7 @@ extension Service {
             } else if size > 0 || size == Int(0 &- EMSGSIZE) {
                 violate(session, "a malformed frame")
             } else {
-                end(session, reason: "hang-up")
+                return end(session, reason: "hang-up")
             }
             for index in taken..<max(taken, descriptors.count) { kernel.close(descriptors.values[index]) }
         }
@@ -40,6 +40,9 @@ extension Service {
             return 0
         }
         switch kind {
+        // The service is out of descriptors, which is not the frontend's fault: the request that names the port fails,
+        // and a door's session hangs up.
+        case .port where descriptors.isTruncated, .door where descriptors.isTruncated: break
         case .hello: hello(bytes, version: argument, from: session)
         case .store: store(UnsafeRawBufferPointer(rebasing: bytes[SessionFrame.Store.nodes...]), from: session)
         case .port:
@@ -65,8 +68,7 @@ extension Service {
         guard session.arena == nil, bytes.count >= SessionFrame.Hello.size else {
             return violate(session, "a HELLO out of place")
         }
-        var refusal = session.refusal
-        if refusal == 0, version != ArenaHeader.currentLayoutVersion { refusal = Errno.eproto }
+        var refusal = version == ArenaHeader.currentLayoutVersion ? 0 : Errno.eproto
         var descriptors = FrameDescriptors()
         var answer = FrameWriter(.hello)
         if refusal == 0 {
@@ -134,11 +136,10 @@ extension Service {
             return nil
         }
         let references = nodes.numbers(Node.argumentsReference)
-        guard references.count == ArgumentArea.pages, let mapping = arena.map(references) else {
-            return "arguments-ref is not four pages of the arena"
+        guard references.count == ArgumentArea.pages, let base = arena.run(references) else {
+            return "arguments-ref is not four successive pages of the arena"
         }
-        session.argumentsMapping = mapping
-        session.arguments = ArgumentArea(base: mapping.base)
+        session.arguments = ArgumentArea(base: base)
         session.ring = CommandRingBack(page: page, layout: .pvcalls)
         queue(session)
         return nil
@@ -150,9 +151,9 @@ extension Service {
             arena.sockets[Int(port)] == nil
         else { return 0 }
         let (backend, program) = (descriptors.values[0], descriptors.values[1])
-        let stream = SocketType.stream
-        guard kernel.isUnixSocket(backend, type: stream), kernel.isUnixSocket(program, type: stream),
-            let cookie = kernel.cookie(program), cookies[cookie] == nil
+        // The service uses its own end only; what the program's is, is the frontend's affair.
+        guard kernel.isUnixSocket(backend, type: SocketType.stream), let cookie = kernel.cookie(program),
+            cookies[cookie] == nil
         else { return 0 }
         // The kernel's floor: with it one filler of 256 bytes keeps the program's end from polling writable.
         let minimum: Int32 = 1
@@ -168,7 +169,7 @@ extension Service {
     private func attach(
         _ bytes: UnsafeRawBufferPointer, wantsArena: Bool, _ descriptors: FrameDescriptors, from session: Session
     ) {
-        guard bytes.count >= SessionFrame.Attach.size, descriptors.count == 1 else {
+        guard bytes.count >= SessionFrame.Attach.size, descriptors.count == 1 || descriptors.isTruncated else {
             return violate(session, "a malformed ATTACH")
         }
         let id = bytes.load(fromByteOffset: SessionFrame.Attach.id, as: UInt64.self)
@@ -214,6 +215,7 @@ extension Service {
 
     /// The socket whose program's end `descriptor` is, if the session may know it as `id`.
     private func attachable(_ descriptor: Int32, as id: UInt64, in session: Session) -> Result<Socket, WireError> {
+        guard descriptor >= 0 else { return .failure(WireError(Errno.emfile)) }
         guard let cookie = kernel.cookie(descriptor), let socket = cookies[cookie] else {
             return .failure(WireError(Errno.ebadf))
         }
@@ -232,6 +234,19 @@ extension Service {
     private func send(_ writer: FrameWriter, _ descriptors: FrameDescriptors, to session: Session) {
         let result = writer.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: descriptors) }
         if result < 0 { end(session, reason: "its socket takes no answer, errno \(0 - result)") }
+    }
+
+    /// Answers the HELLO of a session that there will not be, before it is said.
+    ///
+    /// - Parameter descriptor: taken over. It stays open for a moment, so that the HELLO under way finds the answer and
+    ///   not a broken connection.
+    func refuse(_ descriptor: Int32, errno: Int32) {
+        var answer = FrameWriter(.hello)
+        answer.argument = UInt32(errno)
+        _ = answer.withBytes { kernel.sendFrame(descriptor, $0, descriptors: FrameDescriptors()) }
+        if refused.count >= Self.maximumRefused { kernel.close(refused.removeFirst()) }
+        refused.append(descriptor)
+        refusedEnd = kernel.now() &+ 1_000_000_000
     }
 
     /// Tells the frontend that a response is there.

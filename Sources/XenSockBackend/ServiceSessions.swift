@@ -35,11 +35,16 @@ extension Service {
     ///
     /// - Parameter parent: the session whose door it came through.
     func openSession(_ descriptor: Int32, parent: Session?) {
-        guard let credentials = kernel.credentials(descriptor), sessions.count < configuration.maximumSessions,
-            let id = unusedSessionID()
-        else { return kernel.close(descriptor) }
+        guard let credentials = kernel.credentials(descriptor), let id = unusedSessionID() else {
+            return kernel.close(descriptor)
+        }
+        let refusal = refusal(credentials, hasDoor: parent != nil)
+        guard refusal == 0 else {
+            report("refused process \(credentials.processID) of user \(credentials.userID): errno \(refusal)")
+            return refuse(descriptor, errno: refusal)
+        }
         let session = Session(id: id, credentials: credentials, descriptor: descriptor)
-        session.refusal = refusal(credentials, hasDoor: parent != nil)
+        session.helloDeadline = kernel.now() &+ configuration.helloLimit
         session.source = sources.add(.session(session))
         let events = EpollEvents.input | EpollEvents.readHangup
         guard kernel.epollAdd(epoll, descriptor, events: events, data: sources.data(session.source)) == 0 else {
@@ -48,17 +53,17 @@ extension Service {
         }
         sessions[id] = session
         sessionsOfUser[credentials.userID, default: 0] += 1
+        silent.append(session)
         if let parent {
-            // The credentials are those of whoever made the pair: an ancestor, whose end is not this session's.
             for arena in parent.otherArenas { session.mayLock(in: arena) }
             session.inheritedArenas = parent.inheritedArenas
             if let arena = parent.arena {
                 session.mayLock(in: arena)
                 session.inheritedArenas.insert(arena.id)
             }
-        } else {
-            watchProcess(of: session)
         }
+        // A door's pair that the opener of the parent made says nothing about who holds the other end.
+        if credentials.processID != parent?.credentials.processID { watchProcess(of: session) }
         log.info(
             "session \(id) opened",
             metadata: ["pid": "\(credentials.processID)", "uid": "\(credentials.userID)"])
@@ -81,12 +86,15 @@ extension Service {
             hasDoor || user == userID || user == 0 || configuration.allowsAnyUser
             || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
+        guard sessions.count < configuration.maximumSessions else { return Errno.eagain }
         return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }
 
     private func watchProcess(of session: Session) {
         let process = kernel.processDescriptor(session.descriptor, processID: session.credentials.processID)
         guard process >= 0 else { return }
+        // Who has ended already left its end to another: only the hang-up tells then.
+        guard kernel.poll(process, .input).isEmpty else { return kernel.close(process) }
         let source = sources.add(.process(session))
         guard kernel.epollAdd(epoll, process, events: EpollEvents.input, data: sources.data(source)) == 0 else {
             sources.remove(source)
@@ -99,6 +107,9 @@ extension Service {
     /// Ends a session. Its sockets live on until their placeholders hang up.
     func end(_ session: Session, reason: String) {
         guard !session.isClosed else { return }
+        guard !session.isRunning else { return session.endReason = reason }
+        // The dead may have asked for what its sockets, which live on elsewhere, still need.
+        if session.dialect == .xensock2 { performCommands(session) }
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }
@@ -120,7 +131,6 @@ extension Service {
         session.ring = nil
         session.otherArenas = []
         if let arena = session.arena {
-            if let mapping = session.argumentsMapping { arena.release(mapping) }
             for pair in arena.pending.values { kernel.close(pair.placeholder) }
             arena.pending = [:]
             arena.isOrphan = true
@@ -132,6 +142,7 @@ extension Service {
     /// The frontend broke the protocol.
     func violate(_ session: Session, _ reason: String) {
         report("session \(session.id) of process \(session.credentials.processID): \(reason)")
+        session.isBroken = true
         end(session, reason: "violation")
     }
 
@@ -151,7 +162,7 @@ extension Service {
             kernel.close(memory)
             return .failure(WireError(0 &- doorbell))
         }
-        guard let base = kernel.map(memory, offset: 0, size: size, at: nil) else {
+        guard let base = kernel.map(memory, offset: 0, size: size) else {
             kernel.close(memory)
             kernel.close(doorbell)
             return .failure(WireError(Errno.enomem))

@@ -9,8 +9,8 @@ final class Session {
     let descriptor: Int32
     /// The peer's process, to learn of its end; -1 if only the hang-up tells. Owned.
     var process: Int32 = -1
-    /// The errno to answer HELLO with; then the session ends.
-    var refusal: Int32 = 0
+    /// Until when it must have said HELLO, in nanoseconds of the service's clock.
+    var helloDeadline: UInt64 = 0
 
     /// From HELLO on.
     var arena: Service.Arena?
@@ -27,13 +27,17 @@ final class Session {
     /// From the frontend's STORE with state 3 on.
     var ring: CommandRingBack?
     var arguments: ArgumentArea?
-    var argumentsMapping: GrantMapping?
 
     var source: UInt32 = 0
     var processSource: UInt32 = 0
     /// In the reactor's list of sessions with work.
     var isQueued = false
     var isClosed = false
+    /// Its requests are being performed; `endReason`: then it ends.
+    var isRunning = false
+    var endReason: String?
+    /// It broke the protocol: no further request of it is performed.
+    var isBroken = false
 
     init(id: UInt32, credentials: PeerCredentials, descriptor: Int32) {
         self.id = id
