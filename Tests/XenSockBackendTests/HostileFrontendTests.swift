@@ -81,7 +81,7 @@ extension ServiceTests {
             let cases: [[String: String?]] = [
                 ["ring-ref": "4294967295"], ["ring-ref": "0"], ["ring-ref": "x"], ["ring-ref": String?.none],
                 ["arguments-ref": "3,4,5"], ["arguments-ref": "3,4,5,99999999"], ["arguments-ref": "3,4,5,,"],
-                ["port": "1"], ["version": "2"], ["xensock2": "0"],
+                ["port": "1"], ["version": "2"],
             ]
             for changes in cases {
                 let client = try TestClient(path: fixture.path)
