@@ -228,7 +228,8 @@ extension ServiceTests {
             #expect(try client.call(.poll(id: client.id(1))) == -22)
         }
 
-        @Test(arguments: dialects) func aListenerHoldsPollAndAcceptAndAnswersOthersMeanwhile(_ dialect: Dialect) throws {
+        @Test(arguments: dialects) func aListenerHoldsPollAndAcceptAndAnswersOthersMeanwhile(_ dialect: Dialect) throws
+        {
             defer { fixture.stop() }
             let client = try V1Client(dialect, path: fixture.path)
             let probe = try Peer.listening()
@@ -289,7 +290,8 @@ extension ServiceTests {
                 } else {
                     let ret = try client.call(
                         .connect(
-                            id: client.id(1), address: server.address, flags: 0, ring: .indexesPage(GrantReference(bad)),
+                            id: client.id(1), address: server.address, flags: 0,
+                            ring: .indexesPage(GrantReference(bad)),
                             eventChannel: 1))
                     #expect(ret == -22)
                     let indexes = client.client.base + XenSockWire.Arena.offset(of: client.page(1))
@@ -354,7 +356,8 @@ extension ServiceTests {
                 client.push { slot in
                     for offset in stride(from: 0, to: dialect.slotSize, by: 4) {
                         slot.storeBytes(
-                            of: UInt32.random(in: 0...UInt32.max, using: &random), toByteOffset: offset, as: UInt32.self)
+                            of: UInt32.random(in: 0...UInt32.max, using: &random), toByteOffset: offset, as: UInt32.self
+                        )
                     }
                     slot.storeBytes(of: UInt32(round), as: UInt32.self)
                     slot.storeBytes(of: UInt32.random(in: 0...8, using: &random), toByteOffset: 4, as: UInt32.self)

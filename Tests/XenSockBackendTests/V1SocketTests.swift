@@ -248,7 +248,8 @@ import XenSockWire
         let scripted = ScriptedV1Socket.listening(dialect)
         let other = ScriptedV1Socket(dialect)
         scripted.kernel.expect("accept 10", returns: -11)
-        #expect(scripted.socket.accept(into: other.socket, scripted.reference, Draft1Pages(), 2, scripted.held()) == nil)
+        #expect(
+            scripted.socket.accept(into: other.socket, scripted.reference, Draft1Pages(), 2, scripted.held()) == nil)
         other.socket.release()
         #expect(scripted.answers() == [-9])
         #expect(!other.channel.isMapped)
