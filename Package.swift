@@ -79,7 +79,7 @@ if embedded {
         // Seeded randomness, shared pages: what several test targets use.
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
-        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend"]),
+        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .executableTarget(

@@ -127,7 +127,8 @@ extension Service {
         guard let reference = nodes.number(Node.ringReference), let page = arena.page(reference) else {
             return "ring-ref is no page of the arena"
         }
-        guard nodes.number(Node.xensock2) == 1, nodes.has(Node.version) else {
+        let extended = nodes.number(Node.xensock2) == 1 && nodes.has(Node.argumentsReference)
+        guard extended, nodes.has(Node.version) else {
             // What the frontend does not write tells what it speaks: a draft1 frontend knows no versions.
             session.dialect = nodes.has(Node.version) ? .pvcalls1 : .draft1
             arena.setDialect(session.dialect)

@@ -11,7 +11,7 @@ struct LocalLayoutTests {
             [
                 ("magic", H.magic, 8), ("layout_version", H.layoutVersion, 4), ("ports", H.ports, 4),
                 ("arena_id", H.arenaID, 8), ("first_page", H.firstGrantablePage, 4), ("total_pages", H.totalPages, 4),
-                ("sleeping", H.sleeping, 4), ("summary", H.summary, 32),
+                ("dialect", H.dialect, 4), ("sleeping", H.sleeping, 4), ("summary", H.summary, 32),
             ], prefix: "header.")
         #expect(withUnsafeBytes(of: H.magicValue.littleEndian) { Array($0) } == Array("XENSOCK2".utf8))
     }
@@ -22,13 +22,21 @@ struct LocalLayoutTests {
         LayoutTests.expect(
             [
                 ("generation", S.generation, 4), ("state", S.state, 4), ("error", S.error, 4), ("kind", S.kind, 4),
+                ("in_readiness", S.inReadiness, 4), ("out_readiness", S.outReadiness, 4), ("arrivals", S.arrivals, 4),
                 ("receive_lock", S.receiveLock, 8), ("send_lock", S.sendLock, 8), ("flags", S.flags, 4),
                 ("misses", S.misses, 4), ("receive_timeout", S.receiveTimeout, 8), ("send_timeout", S.sendTimeout, 8),
-                ("order", S.order, 4),
+                ("order", S.order, 4), ("accepted", S.accepted, 4),
             ], prefix: "status.")
         #expect(c("status.size") == S.size)
         #expect(S.lock(session: 0xdead_beef, thread: 7) == 0xdead_beef_0000_0007)
         #expect(S.kind(domain: 0x5853, type: 1) == 0x5853_0001)
+    }
+
+    @Test("An arena's header has a number for each dialect")
+    func dialectNumbers() {
+        for dialect in dialects { #expect(Dialect(number: dialect.number) == dialect) }
+        #expect(Dialect(number: 3) == nil)
+        #expect(Dialect.xensock2.number == 0)
     }
 
     @Test("The smallest arena, page by page")
@@ -87,12 +95,13 @@ struct LocalLayoutTests {
             ("hello.type", F.type, 4), ("hello.argument", F.argument, 4),
             ("hello.wanted_ports", F.Hello.wantedPorts, 4), ("hello_answer.session", F.HelloAnswer.session, 4),
             ("hello_answer.ports", F.HelloAnswer.ports, 4), ("hello_answer.arena_id", F.HelloAnswer.arenaID, 8),
-            ("attach.id", F.Attach.id, 8), ("attach_answer.id", F.AttachAnswer.id, 8),
+            ("port.id", F.Port.id, 8), ("attach.id", F.Attach.id, 8), ("attach_answer.id", F.AttachAnswer.id, 8),
             ("attach_answer.arena_id", F.AttachAnswer.arenaID, 8), ("attach_answer.port", F.AttachAnswer.port, 4),
             ("attach_answer.generation", F.AttachAnswer.generation, 4),
         ])
         #expect(c("hello_answer.nodes") == F.HelloAnswer.nodes)
         #expect(c("hello.size") == F.Hello.size)
+        #expect(c("port.size") == F.Port.size)
         #expect(c("attach.size") == F.Attach.size)
         #expect(c("attach_answer.size") == F.AttachAnswer.size)
         #expect(c("frame.size") == F.maximumSize)

@@ -22,6 +22,33 @@ struct RingAgreementTests {
         }
     }
 
+    @Test("The words of the older data rings lie where the wire has them, and their sizes are the same")
+    func olderRings() {
+        typealias P = V1Ring.Indexes
+        #expect(
+            [P.inConsumer, P.inProducer, P.inError] == [
+                IndexesPage.inConsumer, IndexesPage.inProducer, IndexesPage.inError,
+            ])
+        #expect(
+            [P.outConsumer, P.outProducer, P.outError] == [
+                IndexesPage.outConsumer, IndexesPage.outProducer, IndexesPage.outError,
+            ])
+        typealias D = V1Ring.Draft1
+        typealias W = Draft1Indexes
+        #expect([D.inConsumer, D.inProducer, D.inError] == [W.inConsumer, W.inProducer, W.inError])
+        #expect([D.outConsumer, D.outProducer, D.outError] == [W.outConsumer, W.outProducer, W.outError])
+        let pages = SharedMemory(size: 64 * pageSize, filledWith: 0)
+        let draft = V1Ring(draft1: pages.base)
+        let layout = DataRingLayout.draft1
+        #expect(Int(draft.input.size) == layout.inSize && Int(draft.output.size) == layout.outSize)
+        #expect(draft.output.bytes(at: 0, count: 1).first.baseAddress == pages.base + layout.outOffset)
+        let ring = V1Ring(indexes: pages.base, data: pages.base + pageSize, half: 4096)
+        let halves = DataRingLayout(order: 1)
+        #expect(Int(ring.input.size) == halves?.inSize && Int(ring.output.size) == halves?.outSize)
+        #expect(
+            ring.output.bytes(at: 0, count: 1).first.baseAddress == pages.base + pageSize + (halves?.outOffset ?? 0))
+    }
+
     @Test("The command ring has the same entries in both", arguments: dialects)
     func commandRing(dialect: Dialect) {
         let layout: CommandRingLayout = dialect == .draft1 ? .draft1 : .pvcalls

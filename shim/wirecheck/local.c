@@ -8,21 +8,21 @@ struct header {
     uint8_t magic[8];
     uint32_t layout_version, ports;
     uint64_t arena_id;
-    uint32_t first_page, total_pages;
-    uint8_t pad1[32];
+    uint32_t first_page, total_pages, dialect;
+    uint8_t pad1[28];
     uint32_t sleeping;
     uint8_t pad2[60];
     uint64_t summary[4];
 };
 
 struct status_line {
-    uint32_t generation, state, error, kind;
-    uint8_t pad[48];
+    uint32_t generation, state, error, kind, in_readiness, out_readiness, arrivals;
+    uint8_t pad[36];
     uint64_t receive_lock, send_lock;
     uint32_t flags, misses;
     uint64_t receive_timeout, send_timeout;
-    uint32_t order;
-    uint8_t pad2[20];
+    uint32_t order, accepted;
+    uint8_t pad2[16];
 };
 
 /* An arena of the smallest size: 64 ports. */
@@ -49,6 +49,11 @@ struct hello_answer {
     char nodes[4080];
 };
 
+struct port {
+    uint32_t type, argument;
+    uint64_t id;
+};
+
 struct attach {
     uint32_t type, argument;
     uint64_t id;
@@ -67,6 +72,7 @@ const struct wirecheck_entry wirecheck_local[] = {
     FIELD(struct header, "header", arena_id),
     FIELD(struct header, "header", first_page),
     FIELD(struct header, "header", total_pages),
+    FIELD(struct header, "header", dialect),
     FIELD(struct header, "header", sleeping),
     FIELD(struct header, "header", summary),
     VALUE("status.size", sizeof(struct status_line)),
@@ -74,6 +80,9 @@ const struct wirecheck_entry wirecheck_local[] = {
     FIELD(struct status_line, "status", state),
     FIELD(struct status_line, "status", error),
     FIELD(struct status_line, "status", kind),
+    FIELD(struct status_line, "status", in_readiness),
+    FIELD(struct status_line, "status", out_readiness),
+    FIELD(struct status_line, "status", arrivals),
     FIELD(struct status_line, "status", receive_lock),
     FIELD(struct status_line, "status", send_lock),
     FIELD(struct status_line, "status", flags),
@@ -81,6 +90,7 @@ const struct wirecheck_entry wirecheck_local[] = {
     FIELD(struct status_line, "status", receive_timeout),
     FIELD(struct status_line, "status", send_timeout),
     FIELD(struct status_line, "status", order),
+    FIELD(struct status_line, "status", accepted),
     VALUE("arena.size", sizeof(struct arena)),
     FIELD(struct arena, "arena", pending),
     FIELD(struct arena, "arena", command_ring),
@@ -99,6 +109,8 @@ const struct wirecheck_entry wirecheck_local[] = {
     FIELD(struct hello_answer, "hello_answer", arena_id),
     {"hello_answer.nodes", offsetof(struct hello_answer, nodes), 0},
     VALUE("frame.size", sizeof(struct hello_answer)),
+    FIELD(struct port, "port", id),
+    VALUE("port.size", sizeof(struct port)),
     FIELD(struct attach, "attach", id),
     VALUE("attach.size", sizeof(struct attach)),
     FIELD(struct attach_answer, "attach_answer", id),
