@@ -28,6 +28,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     static var budget: UInt32 { 128 * 1024 }
     /// Requests that wait for their place in the stream, at most.
     static var maximumDeferred: Int { 64 }
+    /// Fillers that can lie in a placeholder, at most, with room to spare.
+    static var maximumFillers: Int { 64 }
     /// How long bytes left behind by a program are offered to a peer that takes none, in nanoseconds.
     static var drainLimit: UInt64 { 60_000_000_000 }
 

@@ -96,7 +96,12 @@ extension BackendSocket {
         guard placeholder >= 0 else { return }
         guarded { () throws(RingViolation) in
             if outRing.isFillerUnsettled {
-                while kernel.receiveFiller(placeholder) > 0 {}
+                var count = 0
+                while kernel.receiveFiller(placeholder) > 0 {
+                    count += 1
+                    // A send buffer of the kernel's floor holds a few; whoever enlarged it could feed this for ever.
+                    guard count < Self.maximumFillers else { return violate("fillers without end") }
+                }
                 fillerDebt = 0
                 try outRing.forgetFillers()
                 watchFiller(false)

@@ -186,6 +186,21 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.finish()
     }
 
+    @Test func aDeadSendersFillersWithoutEndEndTheSocket() throws {
+        let it = try ScriptedSocket.connected()
+        guard case .sendFiller = it.outgoing.block(it.outgoing.consumerValue()) else { return }
+        for _ in 0..<64 { it.kernel.expect("filler 20", returns: 256) }
+        it.kernel.expect("setsockopt 10 1 13 [1, 0, 0, 0, 0, 0, 0, 0]")
+        it.kernel.expect("unwatch 10")
+        it.kernel.expect("close 10")
+        it.kernel.expect("token 20", returns: 1)
+        it.kernel.expect("shutdown 20 2")
+        it.socket.settleDeadSender()
+        #expect(it.state == .reset)
+        #expect(it.socket.violation != nil)
+        it.kernel.finish()
+    }
+
     @Test func aConnectRefusedAtOnceFreesThePlaceholderAndSaysNoMore() throws {
         let it = try ScriptedSocket()
         guard case .sendFiller = it.outgoing.block(it.outgoing.consumerValue()) else { return }
