@@ -45,6 +45,12 @@ public final class Service {
     var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
+    /// Sessions that may not have said HELLO yet, in the order of their deadlines.
+    var silent: [Session] = []
+    /// Refused connections that still hold their answer, and when they are closed. Owned.
+    var refused: [Int32] = []
+    var refusedEnd: UInt64 = 0
+    static let maximumRefused = 16
     var listenerSource: UInt32 = 0
     /// Accepting failed for want of descriptors: when to try again.
     var listenerResumes: UInt64?
@@ -91,6 +97,7 @@ public final class Service {
             settle(local)
         }
         destroyDeadArenas()
+        for descriptor in refused { kernel.close(descriptor) }
         kernel.close(listener)
         if case .path(let path, _) = configuration.listening { kernel.unlink(path: path) }
         kernel.close(wakeup)

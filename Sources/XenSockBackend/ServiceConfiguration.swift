@@ -21,6 +21,9 @@ public struct ServiceConfiguration: Sendable {
     public var defaultPorts: UInt32 = 1024
     public var maximumPorts: UInt32 = 16384
 
+    /// How long a session may take to say HELLO, in nanoseconds.
+    var helloLimit: UInt64 = 10_000_000_000
+
     public init(listening: Listening) { self.listening = listening }
 }
 

@@ -65,8 +65,7 @@ extension Service {
         guard session.arena == nil, bytes.count >= SessionFrame.Hello.size else {
             return violate(session, "a HELLO out of place")
         }
-        var refusal = session.refusal
-        if refusal == 0, version != ArenaHeader.currentLayoutVersion { refusal = Errno.eproto }
+        var refusal = version == ArenaHeader.currentLayoutVersion ? 0 : Errno.eproto
         var descriptors = FrameDescriptors()
         var answer = FrameWriter(.hello)
         if refusal == 0 {
@@ -232,6 +231,19 @@ extension Service {
     private func send(_ writer: FrameWriter, _ descriptors: FrameDescriptors, to session: Session) {
         let result = writer.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: descriptors) }
         if result < 0 { end(session, reason: "its socket takes no answer, errno \(0 - result)") }
+    }
+
+    /// Answers the HELLO of a session that there will not be, before it is said.
+    ///
+    /// - Parameter descriptor: taken over. It stays open for a moment, so that the HELLO under way finds the answer and
+    ///   not a broken connection.
+    func refuse(_ descriptor: Int32, errno: Int32) {
+        var answer = FrameWriter(.hello)
+        answer.argument = UInt32(errno)
+        _ = answer.withBytes { kernel.sendFrame(descriptor, $0, descriptors: FrameDescriptors()) }
+        if refused.count >= Self.maximumRefused { kernel.close(refused.removeFirst()) }
+        refused.append(descriptor)
+        refusedEnd = kernel.now() &+ 1_000_000_000
     }
 
     /// Tells the frontend that a response is there.

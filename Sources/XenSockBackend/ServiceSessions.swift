@@ -35,11 +35,16 @@ extension Service {
     ///
     /// - Parameter parent: the session whose door it came through.
     func openSession(_ descriptor: Int32, parent: Session?) {
-        guard let credentials = kernel.credentials(descriptor), sessions.count < configuration.maximumSessions,
-            let id = unusedSessionID()
-        else { return kernel.close(descriptor) }
+        guard let credentials = kernel.credentials(descriptor), let id = unusedSessionID() else {
+            return kernel.close(descriptor)
+        }
+        let refusal = refusal(credentials, hasDoor: parent != nil)
+        guard refusal == 0 else {
+            report("refused process \(credentials.processID) of user \(credentials.userID): errno \(refusal)")
+            return refuse(descriptor, errno: refusal)
+        }
         let session = Session(id: id, credentials: credentials, descriptor: descriptor)
-        session.refusal = refusal(credentials, hasDoor: parent != nil)
+        session.helloDeadline = kernel.now() &+ configuration.helloLimit
         session.source = sources.add(.session(session))
         let events = EpollEvents.input | EpollEvents.readHangup
         guard kernel.epollAdd(epoll, descriptor, events: events, data: sources.data(session.source)) == 0 else {
@@ -48,6 +53,7 @@ extension Service {
         }
         sessions[id] = session
         sessionsOfUser[credentials.userID, default: 0] += 1
+        silent.append(session)
         if let parent {
             // The credentials are those of whoever made the pair: an ancestor, whose end is not this session's.
             for arena in parent.otherArenas { session.mayLock(in: arena) }
@@ -81,6 +87,7 @@ extension Service {
             hasDoor || user == userID || user == 0 || configuration.allowsAnyUser
             || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
+        guard sessions.count < configuration.maximumSessions else { return Errno.eagain }
         return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }
 

@@ -113,12 +113,16 @@ extension Service {
 
     /// Milliseconds until the first deadline; -1 if there is none.
     func untilDeadline() -> Int32 {
-        guard !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil else { return -1 }
-        return 1000
+        hasDeadlines ? 1000 : -1
+    }
+
+    private var hasDeadlines: Bool {
+        !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil || !silent.isEmpty
+            || !refused.isEmpty
     }
 
     func checkDeadlines() {
-        guard !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil else { return }
+        guard hasDeadlines else { return }
         let now = kernel.now()
         if let resumes = listenerResumes, now >= resumes { resumeListening() }
         guard now >= nextDrainCheck else { return }
@@ -129,6 +133,15 @@ extension Service {
         }
         draining.removeAll { $0.phase == .gone }
         checkV1Drains(now: now)
+        if now >= refusedEnd {
+            for descriptor in refused { kernel.close(descriptor) }
+            refused = []
+        }
+        silent.removeAll { $0.arena != nil || $0.isClosed }
+        while let session = silent.first, now >= session.helloDeadline {
+            silent.removeFirst()
+            end(session, reason: "no HELLO")
+        }
     }
 
     /// One line about a frontend that broke the protocol.

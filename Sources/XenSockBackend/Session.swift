@@ -9,8 +9,8 @@ final class Session {
     let descriptor: Int32
     /// The peer's process, to learn of its end; -1 if only the hang-up tells. Owned.
     var process: Int32 = -1
-    /// The errno to answer HELLO with; then the session ends.
-    var refusal: Int32 = 0
+    /// Until when it must have said HELLO, in nanoseconds of the service's clock.
+    var helloDeadline: UInt64 = 0
 
     /// From HELLO on.
     var arena: Service.Arena?

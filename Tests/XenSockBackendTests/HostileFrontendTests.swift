@@ -306,16 +306,6 @@ extension ServiceTests {
             #expect(try eventually { try client.call(cork, value: [0, 0, 0, 0]).ret == 0 })
         }
 
-        @Test func strangersAndTooManySessionsAreRefused() throws {
-            fixture.stop()
-            let strict = try ServiceFixture { $0.maximumSessionsPerUser = 1 }
-            defer { strict.stop() }
-            let first = try TestClient(path: strict.path)
-            #expect(try first.hello() == 0)
-            let second = try TestClient(path: strict.path)
-            #expect(try second.hello() == UInt32(EAGAIN))
-        }
-
         @Test func whatThePolicyForbidsDoesNotHappen() throws {
             fixture.stop()
             let strict = try ServiceFixture(policy: ForbidConnecting())

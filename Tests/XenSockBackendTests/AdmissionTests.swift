@@ -1,0 +1,53 @@
+import Glibc
+import Testing
+import XenSockWire
+
+@testable import XenSockBackend
+
+extension ServiceTests {
+    /// Who gets a session.
+    @Suite struct AdmissionTests {
+        @Test func oneSessionMoreThanAUserMayHaveIsRefused() throws {
+            let fixture = try ServiceFixture { $0.maximumSessionsPerUser = 1 }
+            defer { fixture.stop() }
+            let first = try TestClient(path: fixture.path)
+            #expect(try first.hello() == 0)
+            let second = try TestClient(path: fixture.path)
+            #expect(try second.hello() == UInt32(EAGAIN))
+            first.hangUp()
+            #expect(try eventually { try TestClient(path: fixture.path).hello() == 0 })
+        }
+
+        @Test(.enabled(if: geteuid() == 0, "needs a second user"))
+        func strangersAreAnsweredAtOnceAndTakeNoSession() throws {
+            let fixture = try ServiceFixture {
+                $0.maximumSessions = 2
+                $0.listening = $0.listening.open
+            }
+            defer { fixture.stop() }
+            let before = fixture.held
+            let strangers = try asUser(1000) { try (0..<40).map { _ in try TestClient(path: fixture.path) } }
+            for stranger in strangers {
+                let (answer, _) = try #require(try stranger.receive())
+                #expect(answer.u32(0) == SessionFrame.Kind.hello.rawValue)
+                #expect(answer.u32(4) == UInt32(EACCES))
+            }
+            #expect(fixture.held == before)
+            #expect(waitFor(strangers[0].session, POLLHUP, 5000))
+            // The last ones, held for a moment, take their HELLO too.
+            #expect(try eventually { try strangers[39].receive() == nil })
+            _ = try TestClient.connected(path: fixture.path)
+        }
+
+        @Test func aSessionThatSaysNothingIsClosedAndOneThatSpokeIsNot() throws {
+            let fixture = try ServiceFixture { $0.helloLimit = 100_000_000 }
+            defer { fixture.stop() }
+            let talker = try TestClient.connected(path: fixture.path)
+            let silent = try TestClient(path: fixture.path)
+            #expect(waitFor(silent.session, POLLHUP, 5000))
+            #expect(try silent.receive() == nil)
+            let socket = try TestSocket(talker, port: 1)
+            #expect(try socket.open() == 0)
+        }
+    }
+}
