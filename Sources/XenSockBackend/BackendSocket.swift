@@ -50,7 +50,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var network: Int32
     /// The service's end of the placeholder; -1 after the hang-up.
     var placeholder: Int32
-    var mapping: GrantMapping?
+    /// The data ring's pages, in the arena.
+    var mapping: UnsafeMutableRawPointer?
     var inRing: InRingBack
     var outRing: OutRingBack
     var resolver: ResolverExchange?
@@ -135,22 +136,21 @@ final class BackendSocket<Kernel: SocketKernel> {
         return 0
     }
 
-    /// Maps the data ring that the indexes page lists, and begins at index 0 in both directions.
+    /// Takes the data ring that the indexes page lists, and begins at index 0 in both directions.
     func mapDataRing() -> Bool {
         releaseDataRing()
-        guard let (mapping, layout) = arena.mapDataRing(indexes: indexes) else { return false }
+        guard let (mapping, layout) = arena.dataRing(indexes: indexes) else { return false }
         self.mapping = mapping
         inRing = InRingBack(
-            indexes: indexes, data: mapping.base + layout.inOffset, size: UInt32(truncatingIfNeeded: layout.inSize))
+            indexes: indexes, data: mapping + layout.inOffset, size: UInt32(truncatingIfNeeded: layout.inSize))
         outRing = OutRingBack(
-            indexes: indexes, data: mapping.base + layout.outOffset, size: UInt32(truncatingIfNeeded: layout.outSize))
+            indexes: indexes, data: mapping + layout.outOffset, size: UInt32(truncatingIfNeeded: layout.outSize))
         return true
     }
 
     func releaseDataRing() {
-        guard let mapping else { return }
-        arena.release(mapping)
-        self.mapping = nil
+        guard mapping != nil else { return }
+        mapping = nil
         inRing = InRingBack(indexes: indexes, data: indexes, size: 0)
         outRing = OutRingBack(indexes: indexes, data: indexes, size: 0)
     }

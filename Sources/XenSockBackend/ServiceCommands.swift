@@ -202,8 +202,7 @@ extension Service {
         guard let indexes = arena.page(page), arena.sockets[Int(port)] == nil else {
             return incoming.response(0 &- Errno.einval)
         }
-        guard let probe = arena.mapDataRing(indexes: indexes) else { return incoming.response(0 &- Errno.einval) }
-        arena.release(probe.mapping)
+        guard arena.dataRing(indexes: indexes) != nil else { return incoming.response(0 &- Errno.einval) }
         return withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { buffer in
             guard let base = buffer.baseAddress else { return incoming.response(0 &- Errno.enomem) }
             var length = UInt32(SocketAddress.capacity)

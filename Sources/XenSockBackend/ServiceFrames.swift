@@ -133,11 +133,10 @@ extension Service {
             return nil
         }
         let references = nodes.numbers(Node.argumentsReference)
-        guard references.count == ArgumentArea.pages, let mapping = arena.map(references) else {
-            return "arguments-ref is not four pages of the arena"
+        guard references.count == ArgumentArea.pages, let base = arena.run(references) else {
+            return "arguments-ref is not four successive pages of the arena"
         }
-        session.argumentsMapping = mapping
-        session.arguments = ArgumentArea(base: mapping.base)
+        session.arguments = ArgumentArea(base: base)
         session.ring = CommandRingBack(page: page, layout: .pvcalls)
         queue(session)
         return nil

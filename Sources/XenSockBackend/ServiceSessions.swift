@@ -127,7 +127,6 @@ extension Service {
         session.ring = nil
         session.otherArenas = []
         if let arena = session.arena {
-            if let mapping = session.argumentsMapping { arena.release(mapping) }
             for pair in arena.pending.values { kernel.close(pair.placeholder) }
             arena.pending = [:]
             arena.isOrphan = true
@@ -158,7 +157,7 @@ extension Service {
             kernel.close(memory)
             return .failure(WireError(0 &- doorbell))
         }
-        guard let base = kernel.map(memory, offset: 0, size: size, at: nil) else {
+        guard let base = kernel.map(memory, offset: 0, size: size) else {
             kernel.close(memory)
             kernel.close(doorbell)
             return .failure(WireError(Errno.enomem))

@@ -27,7 +27,6 @@ final class Session {
     /// From the frontend's STORE with state 3 on.
     var ring: CommandRingBack?
     var arguments: ArgumentArea?
-    var argumentsMapping: GrantMapping?
 
     var source: UInt32 = 0
     var processSource: UInt32 = 0

@@ -1,13 +1,6 @@
 import XenSockRing
 import XenSockWire
 
-/// Pages that a frontend granted, mapped side by side.
-struct GrantMapping {
-    let base: UnsafeMutableRawPointer
-    /// Bytes of the reservation to give back; 0 if the pages lie in the arena's own mapping.
-    let reserved: Int
-}
-
 /// What the frontend handed over with PORT, until a SOCKET or ACCEPT names the port.
 struct PendingPort {
     /// The service's end of the placeholder. Owned.
@@ -107,46 +100,31 @@ final class SessionArena<Kernel: SocketKernel> {
         return base + Int(reference) * pageSize
     }
 
-    /// Maps pages side by side: in place where the references follow each other, page by page elsewhere.
+    /// The memory of granted pages.
     ///
-    /// - Returns: nil if a reference is out of bounds or there is no memory for the mapping. `release` gives it back.
-    func map(_ references: [UInt32]) -> GrantMapping? {
-        guard let first = references.first, let inPlace = page(first) else { return nil }
-        var isRun = true
-        for (index, reference) in references.enumerated() {
-            guard page(reference) != nil else { return nil }
-            if reference != first &+ UInt32(truncatingIfNeeded: index) { isRun = false }
+    /// - Returns: nil if a reference is out of bounds, or they do not follow each other: mappings of single pages would
+    ///   use up those that a process may have.
+    func run(_ references: some Sequence<UInt32>) -> UnsafeMutableRawPointer? {
+        var base: UnsafeMutableRawPointer?
+        var next: UInt32 = 0
+        for reference in references {
+            guard let page = page(reference), base == nil || reference == next else { return nil }
+            if base == nil { base = page }
+            next = reference + 1
         }
-        if isRun { return GrantMapping(base: inPlace, reserved: 0) }
-        let size = references.count * pageSize
-        guard let base = kernel.reserve(size) else { return nil }
-        for (index, reference) in references.enumerated() {
-            let offset = Int(reference) * pageSize
-            guard kernel.map(memory, offset: offset, size: pageSize, at: base + index * pageSize) != nil else {
-                kernel.unmap(base, size: size)
-                return nil
-            }
-        }
-        return GrantMapping(base: base, reserved: size)
+        return base
     }
 
-    func release(_ mapping: GrantMapping) {
-        if mapping.reserved > 0 { kernel.unmap(mapping.base, size: mapping.reserved) }
-    }
-
-    /// Maps the data ring that an indexes page lists: its order and references are read once, here.
+    /// The data ring that an indexes page lists: its order and references are read once, here.
     ///
-    /// - Returns: nil for an order or a reference out of bounds.
-    func mapDataRing(indexes: UnsafeMutableRawPointer) -> (mapping: GrantMapping, layout: DataRingLayout)? {
+    /// - Returns: nil for an order out of bounds, or references that are no run.
+    func dataRing(indexes: UnsafeMutableRawPointer) -> (base: UnsafeMutableRawPointer, layout: DataRingLayout)? {
         let order = SharedWord32(indexes + IndexesPage.ringOrder).load()
         guard order <= Arena.maximumOrder, let layout = DataRingLayout(order: order) else { return nil }
-        var references: [UInt32] = []
-        references.reserveCapacity(layout.pages)
-        for page in 0..<layout.pages {
-            references.append(SharedWord32(indexes + DataRingLayout.referenceOffset(page: page)).load())
+        let references = (0..<layout.pages).lazy.map {
+            SharedWord32(indexes + DataRingLayout.referenceOffset(page: $0)).load()
         }
-        guard let mapping = map(references) else { return nil }
-        return (mapping, layout)
+        return run(references).map { ($0, layout) }
     }
 
     /// Gives everything back. No socket of the arena exists any more.

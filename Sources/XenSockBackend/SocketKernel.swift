@@ -70,15 +70,10 @@ protocol SocketKernel {
     /// Receives one filler of 256 bytes.
     func receiveFiller(_ placeholder: Int32) -> Int
 
-    // Readiness and memory.
+    // Readiness, memory, time.
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32
     func epollModify(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32
     func epollDelete(_ epoll: Int32, _ descriptor: Int32)
-    /// Reserves `size` bytes of addresses; nil if there is no room.
-    func reserve(_ size: Int) -> UnsafeMutableRawPointer?
-    /// Maps `size` bytes of a file, shared, over a part of a reservation (`at`), or anywhere if that is nil.
-    func map(_ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?)
-        -> UnsafeMutableRawPointer?
     func unmap(_ address: UnsafeMutableRawPointer, size: Int)
     /// CLOCK_MONOTONIC in nanoseconds.
     func now() -> UInt64

@@ -170,17 +170,10 @@ struct LinuxKernel: SocketKernel {
         }
     }
 
-    func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-        return pointer(call(SYS_mmap, 0, size, Int(PROT_NONE), Int(flags), -1, 0))
-    }
-
-    func map(_ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?)
-        -> UnsafeMutableRawPointer?
-    {
-        let flags = MAP_SHARED | MAP_NORESERVE | (address == nil ? 0 : MAP_FIXED)
-        let protection = Int(PROT_READ | PROT_WRITE)
-        return pointer(call(SYS_mmap, self.address(address), size, protection, Int(flags), Int(descriptor), offset))
+    /// Maps `size` bytes of a file, shared.
+    func map(_ descriptor: Int32, offset: Int, size: Int) -> UnsafeMutableRawPointer? {
+        let (protection, flags) = (Int(PROT_READ | PROT_WRITE), Int(MAP_SHARED | MAP_NORESERVE))
+        return pointer(call(SYS_mmap, 0, size, protection, flags, Int(descriptor), offset))
     }
 
     private func pointer(_ result: Int) -> UnsafeMutableRawPointer? {

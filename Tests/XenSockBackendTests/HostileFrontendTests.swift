@@ -81,8 +81,8 @@ extension ServiceTests {
             defer { fixture.stop() }
             let cases: [[String: String?]] = [
                 ["ring-ref": "4294967295"], ["ring-ref": "0"], ["ring-ref": "x"], ["ring-ref": String?.none],
-                ["arguments-ref": "3,4,5"], ["arguments-ref": "3,4,5,99999999"], ["arguments-ref": "3,4,5,,"],
-                ["port": "1"], ["version": "2"],
+                ["arguments-ref": "3,4,5"], ["arguments-ref": "3,4,5,99999999"], ["arguments-ref": "3,4,6,5"],
+                ["arguments-ref": "3,4,5,,"], ["port": "1"], ["version": "2"],
             ]
             for changes in cases {
                 let client = try TestClient(path: fixture.path)
@@ -137,6 +137,9 @@ extension ServiceTests {
             SharedWord32(socket.indexes + IndexesPage.references).store(UInt32.max)
             #expect(try socket.connect(to: server.address) == -EINVAL)
             SharedWord32(socket.indexes + IndexesPage.references).store(page.rawValue + 1)
+            SharedWord32(socket.indexes + IndexesPage.references + 4).store(page.rawValue + 3)
+            #expect(try socket.connect(to: server.address) == -EINVAL)
+            SharedWord32(socket.indexes + IndexesPage.references + 4).store(page.rawValue + 2)
             #expect(try socket.connect(to: server.address) == 0)
             #expect(try socket.shutdown(3) == -EINVAL)
             #expect(try client.call(.shutdown(id: 5, how: 1, outProducer: 1 << 20)).ret == -EINVAL)

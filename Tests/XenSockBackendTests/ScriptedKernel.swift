@@ -114,12 +114,6 @@ final class ScriptedKernel: SocketKernel {
     }
 
     func epollDelete(_ epoll: Int32, _ descriptor: Int32) { _ = take("unwatch \(descriptor)") }
-    func reserve(_ size: Int) -> UnsafeMutableRawPointer? { nil }
-
-    func map(_ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?)
-        -> UnsafeMutableRawPointer?
-    { nil }
-
     func unmap(_ address: UnsafeMutableRawPointer, size: Int) {}
     func now() -> UInt64 { time }
 }

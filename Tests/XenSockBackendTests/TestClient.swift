@@ -85,7 +85,7 @@ final class TestClient {
             nodes[String(decoding: words[index], as: UTF8.self)] = String(decoding: words[index + 1], as: UTF8.self)
         }
         size = Int(XenSockWire.Arena.pageCount(ports: ports)) * pageSize
-        base = kernel.map(memory, offset: 0, size: size, at: nil)!
+        base = kernel.map(memory, offset: 0, size: size)!
         front = DoorbellFront(arena: base)
         return 0
     }
