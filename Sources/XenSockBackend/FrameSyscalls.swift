@@ -8,8 +8,7 @@ extension LinuxKernel {
     /// - Parameters:
     ///   - buffer: private memory of `SessionFrame.maximumSize` bytes.
     ///   - descriptors: what came along, close-on-exec; the caller owns them, whatever is returned.
-    /// - Returns: the frame's size; 0 at the hang-up; a negative errno; -EMSGSIZE for a frame or a number of descriptors
-    ///   beyond the protocol's.
+    /// - Returns: the frame's size; 0 at the hang-up; a negative errno; -EMSGSIZE for a frame beyond the protocol's.
     func receiveFrame(
         _ session: Int32, into buffer: UnsafeMutableRawBufferPointer, descriptors: inout FrameDescriptors
     ) -> Int {
@@ -43,8 +42,8 @@ extension LinuxKernel {
             }
             descriptors.count = count
         }
-        let truncated = Int32(truncatingIfNeeded: Int(MSG_TRUNC) | Int(MSG_CTRUNC))
-        return message.msg_flags & truncated != 0 ? Int(0 &- EMSGSIZE) : result
+        descriptors.isTruncated = message.msg_flags & Int32(truncatingIfNeeded: Int(MSG_CTRUNC)) != 0
+        return message.msg_flags & Int32(truncatingIfNeeded: Int(MSG_TRUNC)) != 0 ? Int(0 &- EMSGSIZE) : result
     }
 
     /// Sends one frame, not blocking. The descriptors stay the caller's.

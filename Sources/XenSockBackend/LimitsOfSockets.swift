@@ -1,11 +1,15 @@
 extension Service {
-    /// How many sockets are open now, accepted ones included. Sessions that a process opened for its children (DOOR)
-    /// have its credentials and are counted with it.
+    /// How many sockets are open now, accepted ones included, and pairs that wait for theirs, but for the one of the
+    /// socket that is being opened. Sessions that a process opened for its children (DOOR) and that have its
+    /// credentials are counted with it.
     public func openSockets(of credentials: PeerCredentials) -> (all: Int, ofPeer: Int) {
         var count = 0
+        var pairs = 0
         for session in sessions.values where session.credentials == credentials {
             count += session.sockets.count + session.v1Sockets.count
+            pairs += session.arena?.pending.count ?? 0
         }
-        return (socketCount, count)
+        let waiting = max(0, pairs - 1)
+        return (socketCount + waiting, count + waiting)
     }
 }

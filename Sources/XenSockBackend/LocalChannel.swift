@@ -66,15 +66,15 @@ final class LocalChannel<Kernel: SocketKernel>: V1Channel {
         switch ring {
         case .indexesPage(let reference):
             guard let indexes = arena.page(reference.rawValue),
-                let (mapping, layout) = arena.mapDataRing(indexes: indexes)
+                let (base, layout) = arena.dataRing(indexes: indexes)
             else { return nil }
             let half = UInt32(truncatingIfNeeded: layout.inSize)
-            return V1Mapping(ring: V1Ring(indexes: indexes, data: mapping.base, half: half)) { arena.release(mapping) }
+            return V1Mapping(ring: V1Ring(indexes: indexes, data: base, half: half)) {}
         case .pages:
             var references: [UInt32] = []
             for index in 0..<Draft1.pages { references.append(pages.references[index].rawValue) }
-            guard let mapping = arena.map(references) else { return nil }
-            return V1Mapping(ring: V1Ring(draft1: mapping.base)) { arena.release(mapping) }
+            guard let base = arena.run(references) else { return nil }
+            return V1Mapping(ring: V1Ring(draft1: base)) {}
         }
     }
 

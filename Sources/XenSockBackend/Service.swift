@@ -87,7 +87,10 @@ public final class Service {
     }
 
     deinit {
-        for session in Array(sessions.values) { end(session, reason: "the service ends") }
+        for session in Array(sessions.values) {
+            session.isBroken = true
+            end(session, reason: "the service ends")
+        }
         for socket in Array(cookies.values) + draining {
             socket.finish(abort: true)
             settle(socket)

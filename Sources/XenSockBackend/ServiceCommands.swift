@@ -8,10 +8,18 @@ extension Service {
     static var commandBudget: Int { 32 }
 
     func runCommands(_ session: Session) {
+        performCommands(session)
+        if let reason = session.endReason { end(session, reason: reason) }
+    }
+
+    /// Performs requests. What ends the session meanwhile only sets `endReason`.
+    func performCommands(_ session: Session) {
+        session.isRunning = true
+        defer { session.isRunning = false }
         if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
             for _ in 0..<Self.commandBudget {
-                guard !session.isClosed, let ring = session.ring else { return }
+                guard !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
                     return
@@ -19,7 +27,7 @@ extension Service {
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
                 let response = execute(incoming, of: session)
-                guard !session.isClosed else { return }
+                guard !session.isBroken else { return }
                 answer(response, to: session)
             }
             queue(session)

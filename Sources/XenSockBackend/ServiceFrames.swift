@@ -12,7 +12,7 @@ extension Service {
     /// - Parameter port: take no more when this port's pair is there.
     func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
         for _ in 0..<64 {
-            guard !session.isClosed else { return }
+            guard !session.isClosed, !session.isBroken else { return }
             if let port, session.arena?.pending[port] != nil { return }
             var descriptors = FrameDescriptors()
             let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
@@ -24,7 +24,7 @@ extension Service {
             } else if size > 0 || size == Int(0 &- EMSGSIZE) {
                 violate(session, "a malformed frame")
             } else {
-                end(session, reason: "hang-up")
+                return end(session, reason: "hang-up")
             }
             for index in taken..<max(taken, descriptors.count) { kernel.close(descriptors.values[index]) }
         }
@@ -40,6 +40,9 @@ extension Service {
             return 0
         }
         switch kind {
+        // The service is out of descriptors, which is not the frontend's fault: the request that names the port fails,
+        // and a door's session hangs up.
+        case .port where descriptors.isTruncated, .door where descriptors.isTruncated: break
         case .hello: hello(bytes, version: argument, from: session)
         case .store: store(UnsafeRawBufferPointer(rebasing: bytes[SessionFrame.Store.nodes...]), from: session)
         case .port:
@@ -166,7 +169,7 @@ extension Service {
     private func attach(
         _ bytes: UnsafeRawBufferPointer, wantsArena: Bool, _ descriptors: FrameDescriptors, from session: Session
     ) {
-        guard bytes.count >= SessionFrame.Attach.size, descriptors.count == 1 else {
+        guard bytes.count >= SessionFrame.Attach.size, descriptors.count == 1 || descriptors.isTruncated else {
             return violate(session, "a malformed ATTACH")
         }
         let id = bytes.load(fromByteOffset: SessionFrame.Attach.id, as: UInt64.self)
@@ -212,6 +215,7 @@ extension Service {
 
     /// The socket whose program's end `descriptor` is, if the session may know it as `id`.
     private func attachable(_ descriptor: Int32, as id: UInt64, in session: Session) -> Result<Socket, WireError> {
+        guard descriptor >= 0 else { return .failure(WireError(Errno.emfile)) }
         guard let cookie = kernel.cookie(descriptor), let socket = cookies[cookie] else {
             return .failure(WireError(Errno.ebadf))
         }

@@ -55,16 +55,15 @@ extension Service {
         sessionsOfUser[credentials.userID, default: 0] += 1
         silent.append(session)
         if let parent {
-            // The credentials are those of whoever made the pair: an ancestor, whose end is not this session's.
             for arena in parent.otherArenas { session.mayLock(in: arena) }
             session.inheritedArenas = parent.inheritedArenas
             if let arena = parent.arena {
                 session.mayLock(in: arena)
                 session.inheritedArenas.insert(arena.id)
             }
-        } else {
-            watchProcess(of: session)
         }
+        // A door's pair that the opener of the parent made says nothing about who holds the other end.
+        if credentials.processID != parent?.credentials.processID { watchProcess(of: session) }
         log.info(
             "session \(id) opened",
             metadata: ["pid": "\(credentials.processID)", "uid": "\(credentials.userID)"])
@@ -94,6 +93,8 @@ extension Service {
     private func watchProcess(of session: Session) {
         let process = kernel.processDescriptor(session.descriptor, processID: session.credentials.processID)
         guard process >= 0 else { return }
+        // Who has ended already left its end to another: only the hang-up tells then.
+        guard kernel.poll(process, .input).isEmpty else { return kernel.close(process) }
         let source = sources.add(.process(session))
         guard kernel.epollAdd(epoll, process, events: EpollEvents.input, data: sources.data(source)) == 0 else {
             sources.remove(source)
@@ -106,6 +107,9 @@ extension Service {
     /// Ends a session. Its sockets live on until their placeholders hang up.
     func end(_ session: Session, reason: String) {
         guard !session.isClosed else { return }
+        guard !session.isRunning else { return session.endReason = reason }
+        // The dead may have asked for what its sockets, which live on elsewhere, still need.
+        performCommands(session)
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }
@@ -138,6 +142,7 @@ extension Service {
     /// The frontend broke the protocol.
     func violate(_ session: Session, _ reason: String) {
         report("session \(session.id) of process \(session.credentials.processID): \(reason)")
+        session.isBroken = true
         end(session, reason: "violation")
     }
 

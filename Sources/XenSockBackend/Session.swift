@@ -33,6 +33,11 @@ final class Session {
     /// In the reactor's list of sessions with work.
     var isQueued = false
     var isClosed = false
+    /// Its requests are being performed; `endReason`: then it ends.
+    var isRunning = false
+    var endReason: String?
+    /// It broke the protocol: no further request of it is performed.
+    var isBroken = false
 
     init(id: UInt32, credentials: PeerCredentials, descriptor: Int32) {
         self.id = id

@@ -4,6 +4,8 @@ import XenSockRing
 struct FrameDescriptors {
     var values: InlineArray<4, Int32> = InlineArray(repeating: -1)
     var count = 0
+    /// More came along than there was room for, or than this process may have: those are lost.
+    var isTruncated = false
 
     init() {}
 

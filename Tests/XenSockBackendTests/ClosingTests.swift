@@ -1,3 +1,4 @@
+import CXenSockSystem
 import Glibc
 import Testing
 import XenSockRing
@@ -177,6 +178,62 @@ extension ServiceTests {
             #expect(try socket.receive(1) == [2])
             #expect(waitFor(socket.placeholder, POLLIN, 5000))
             #expect(socket.tokensInPlaceholder == 1)
+        }
+
+        @Test func whatADeadSessionAskedForIsStillDone() throws {
+            let gate = HoldListening()
+            let fixture = try ServiceFixture(policy: gate)
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            let other = try TestClient.connected(path: fixture.path)
+            let listener = try TestSocket(other, port: 1)
+            #expect(try listener.open() == 0)
+            // While the service is held, the request and the hang-up come: the hang-up is seen first.
+            try other.push(.listen(id: listener.id, backlog: 8))
+            gate.entered.wait()
+            try client.push(.shutdown(id: socket.id, how: 1, outProducer: socket.outgoing.produced))
+            client.hangUp()
+            gate.leave.signal()
+            #expect(peer.read(1).result == 0)
+            #expect(socket.generation == 0)
+        }
+
+        @Test func aDoorsSessionEndsWithTheProcessThatMadeIt() throws {
+            let fixture = try ServiceFixture()
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            let shared = UnsafeMutablePointer<Int32>.allocate(capacity: 2)
+            defer { shared.deallocate() }
+            var tell: [Int32] = [-1, -1]
+            #expect(pipe(&tell) == 0)
+            let writer = tell[1]
+            // The child makes system calls only: other threads of this process may have held any lock.
+            let child = Int32(xs_syscall(Int(SYS_clone), Int(SIGCHLD), 0, 0, 0, 0, 0))
+            if child == 0 {
+                let kind = Int(SOCK_SEQPACKET.rawValue)
+                _ = xs_syscall(Int(SYS_socketpair), Int(AF_UNIX), kind, 0, Int(bitPattern: shared), 0, 0)
+                _ = xs_syscall(Int(SYS_write), Int(writer), Int(bitPattern: shared), 8, 0, 0, 0)
+                while true { _ = xs_syscall(Int(SYS_pause), 0, 0, 0, 0, 0, 0) }
+            }
+            defer { waitpid(child, nil, 0) }
+            #expect(read(tell[0], shared, 8) == 8)
+            for end in tell { close(end) }
+            let process = xs_syscall(Int(SYS_pidfd_open), Int(child), 0, 0, 0, 0, 0)
+            let ends = (0..<2).map { Int32(xs_syscall(Int(SYS_pidfd_getfd), process, Int(shared[$0]), 0, 0, 0, 0)) }
+            close(Int32(process))
+            _ = client.send(FrameWriter(.door), [ends[0]])
+            close(ends[0])
+            let session = TestClient(session: ends[1])
+            #expect(try session.hello() == 0)
+            #expect(try session.connectRing() == "4")
+            #expect(!waitFor(session.session, POLLIN, 50))
+            // This process keeps the child's end, so there is no hang-up.
+            kill(child, SIGKILL)
+            #expect(waitFor(session.session, POLLHUP, 5000))
         }
 
         @Test func aDoorOpensASessionOfItsOwn() throws {

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Testing
 import XenSockRing
@@ -274,6 +273,24 @@ extension ServiceTests {
             #expect(try socket.receive(1) == [1])
         }
 
+        @Test func aFrameWhoseDescriptorsAreLostFailsAlone() throws {
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            var pair: [Int32] = [-1, -1]
+            #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+            // More than there is room for: to the service that is what a lack of its own looks like.
+            for (type, argument) in [(UInt32(3), UInt32(1)), (5, 0)] {
+                #expect(client.sendMany(frame(type, argument), pair[0], count: 6) == 8)
+            }
+            let request = Request.socket(
+                id: 5, domain: 2, type: 1, protocol: 0, eventChannel: 1, indexesPage: TestSocket.page(client, 1))
+            #expect(try client.call(request).ret == -EBADF)
+            close(pair[0])
+            #expect(waitFor(pair[1], POLLHUP, 5000))
+            close(pair[1])
+            #expect(try TestSocket(client, port: 1).open() == 0)
+        }
+
         @Test func theEndOfAnotherSocketIsNoNewPort() throws {
             defer { fixture.stop() }
             let client = try TestClient.connected(path: fixture.path)
@@ -331,18 +348,5 @@ private struct ForbidConnecting: BackendPolicy {
         case .bind: credentials.processID == getpid() ? EACCES : 0
         default: 0
         }
-    }
-}
-
-/// Lets a test do something while the service performs a LISTEN.
-private struct HoldListening: BackendPolicy {
-    let entered = DispatchSemaphore(value: 0)
-    let leave = DispatchSemaphore(value: 0)
-
-    func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32 {
-        guard case .listen = operation else { return 0 }
-        entered.signal()
-        leave.wait()
-        return 0
     }
 }

@@ -52,6 +52,25 @@ final class TestClient {
         return bytes.withUnsafeBytes { kernel.sendFrame(session, $0, descriptors: carried) }
     }
 
+    /// Sends a frame with the same descriptor `count` times.
+    func sendMany(_ bytes: [UInt8], _ descriptor: Int32, count: Int) -> Int {
+        var bytes = bytes
+        var control = [Int32](repeating: descriptor, count: 4 + count)
+        let length = control.count * 4
+        (control[0], control[1], control[2], control[3]) = (Int32(length), 0, SOL_SOCKET, 1)
+        return bytes.withUnsafeMutableBytes { bytes in
+            control.withUnsafeMutableBytes { control in
+                var vector = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+                return withUnsafeMutablePointer(to: &vector) {
+                    var message = msghdr()
+                    (message.msg_iov, message.msg_iovlen) = ($0, 1)
+                    (message.msg_control, message.msg_controllen) = (control.baseAddress, length)
+                    return sendmsg(session, &message, 0)
+                }
+            }
+        }
+    }
+
     func send(_ writer: FrameWriter, _ descriptors: [Int32] = []) -> Int {
         send(frame: writer.withBytes { Array($0) }, descriptors)
     }
