@@ -15,6 +15,18 @@ enum OptionRules {
         }
     }
 
+    /// Whether only root, or who has the service's own user, may set this: the kernel would ask for the service's
+    /// privileges, not for the frontend's.
+    static func needsPrivilege(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Bool {
+        switch (level, name) {
+        // TCP_CONGESTION, SO_RESERVE_MEM.
+        case (OptionNumber.ipprotoTCP, 13), (OptionNumber.solSocket, 73): true
+        // SO_PRIORITY: anyone may have 0 to 6.
+        case (OptionNumber.solSocket, 12): value.count >= 4 && value.loadUnaligned(as: UInt32.self) > 6
+        default: false
+        }
+    }
+
     /// The size in bytes of an option that acts at a place in the stream (docs/PROTOCOL.md, 2.3); nil for others.
     static func orderedSize(level: Int32, name: Int32) -> Int? {
         switch (level, name) {

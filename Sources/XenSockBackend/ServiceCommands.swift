@@ -122,6 +122,10 @@ extension Service {
                     arguments.read(incoming.requestID, into: base, count: Int(length))
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
+                let user = session.credentials.userID
+                if user != 0, user != userID, OptionRules.needsPrivilege(level: level, name: name, value: bytes) {
+                    return incoming.response(0 &- Errno.eperm)
+                }
                 return incoming.response(socket.setsockopt(level: level, name: name, value: bytes, at: position))
             }
         case .ioctl(_, let number):
@@ -193,6 +197,10 @@ extension Service {
     private func connect(_ socket: Socket, _ address: SocketAddress, _ session: Session) -> Int32 {
         if socket.resolver != nil { return socket.connect(UnsafeRawBufferPointer(start: nil, count: 0)) }
         return address.withUnsafeBytes { bytes in
+            // Of the domains here only AF_UNIX has no such thing; there the kernel refuses the address.
+            if socket.domain != SocketDomain.unix, bytes.count >= 2, bytes.loadUnaligned(as: UInt16.self) == 0 {
+                return socket.disconnect(bytes)
+            }
             let refusal = decide(.connect(bytes), session)
             return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
         }

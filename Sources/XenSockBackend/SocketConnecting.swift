@@ -55,6 +55,38 @@ extension BackendSocket {
         _ = withUnsafeBytes(of: (unspecified, unspecified)) { kernel.connect(network, $0) }
     }
 
+    /// connect(2) to AF_UNSPEC: the connection, or the connect under way, is aborted, and the socket may connect again.
+    ///
+    /// - Returns: as `connect`; 0 does not mean connected here.
+    func disconnect(_ address: UnsafeRawBufferPointer) -> Int32 {
+        switch phase {
+        case .open, .failed:
+            guard mapDataRing() else { return 0 &- Errno.einval }
+            return refuse(kernel.connect(network, address))
+        case .connecting, .connected:
+            // A placeholder that was shut down cannot show another connection.
+            guard !placeholderShut, !outClosed else { return 0 &- Errno.eisconn }
+            let result = kernel.connect(network, address)
+            guard result == 0 else { return result }
+            deferred = []
+            (readable, writable) = (false, false)
+            trustsShortReads = true
+            guarded { () throws(RingViolation) in try showFailure(takeNetworkError()) }
+            return 0
+        case .listening, .reset: return 0 &- Errno.eisconn
+        case .draining, .gone: return 0 &- Errno.ebadf
+        }
+    }
+
+    /// shutdown(2) of a connect under way aborts it, in whatever direction.
+    func abortConnect(how: Int32) -> Int32 {
+        let result = kernel.shutdown(network, how: how)
+        guard result == 0 else { return result }
+        let error = takeNetworkError()
+        guarded { () throws(RingViolation) in try fail(error) }
+        return 0
+    }
+
     /// The connection stands, before the answer.
     private func established() -> Int32 {
         let result = network < 0 ? 0 : watchNetwork(Self.streamEvents)
@@ -87,6 +119,10 @@ extension BackendSocket {
     /// The connect under way failed.
     private func fail(_ error: Int32) throws(RingViolation) {
         disconnect()
+        try showFailure(error)
+    }
+
+    private func showFailure(_ error: Int32) throws(RingViolation) {
         phase = .failed
         status.setError(error)
         status.setState(.failedConnect)

@@ -1,5 +1,6 @@
 /// Linux's numbers that the sockets' state machine decides on, as they stand on the wire and at the kernel.
 enum Errno {
+    static let eperm: Int32 = 1
     static let eio: Int32 = 5
     static let ebadf: Int32 = 9
     static let eagain: Int32 = 11

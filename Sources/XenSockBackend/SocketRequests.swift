@@ -19,6 +19,10 @@ extension BackendSocket {
             }
             return result
         }
+        if phase == .connecting, network >= 0 {
+            if kernel.poll(network, .output).isEmpty { return abortConnect(how: Int32(how)) }
+            guarded { () throws(RingViolation) in try decideConnect(EpollEvents.output) }
+        }
         guard phase == .connected else { return 0 &- Errno.enotconn }
         if how != UInt32(ShutdownHow.write), network >= 0 {
             let result = kernel.shutdown(network, how: ShutdownHow.read)

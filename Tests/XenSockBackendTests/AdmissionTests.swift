@@ -39,6 +39,30 @@ extension ServiceTests {
             _ = try TestClient.connected(path: fixture.path)
         }
 
+        @Test(.enabled(if: geteuid() == 0, "needs a second user"))
+        func theServicesPrivilegesSetNoOptionOfOtherUsers() throws {
+            let fixture = try ServiceFixture {
+                $0.allowsAnyUser = true
+                $0.listening = $0.listening.open
+            }
+            defer { fixture.stop() }
+            let options: [(level: Int32, name: Int32, value: [UInt8], ret: Int32)] = [
+                (6, 13, Array("reno".utf8), -EPERM), (1, 73, [0, 16, 0, 0], -EPERM), (1, 12, [7, 0, 0, 0], -EPERM),
+                (1, 12, [6, 0, 0, 0], 0),
+            ]
+            for user in [UInt32(1000), 0] {
+                let client = try asUser(user) { try TestClient.connected(path: fixture.path) }
+                let socket = try TestSocket(client, port: 1)
+                #expect(try socket.open() == 0)
+                for (level, name, value, ret) in options where user != 0 || name != 73 {
+                    let request = Request.setsockopt(
+                        id: socket.id, level: level, name: name, length: UInt32(value.count), outProducer: 0)
+                    let expected = user == 0 ? 0 : ret
+                    #expect(try client.call(request, value: value).ret == expected, "user \(user), option \(name)")
+                }
+            }
+        }
+
         @Test func aSessionThatSaysNothingIsClosedAndOneThatSpokeIsNot() throws {
             let fixture = try ServiceFixture { $0.helloLimit = 100_000_000 }
             defer { fixture.stop() }

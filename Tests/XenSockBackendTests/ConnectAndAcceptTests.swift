@@ -35,6 +35,30 @@ extension ServiceTests {
             #expect(try socket.receive(1) == [1])
         }
 
+        @Test func connectingToNothingDisconnects() throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let nothing = try #require(
+                [UInt8](repeating: 0, count: 16).withUnsafeBytes { SocketAddress(bytes: $0.baseAddress!, length: 16) })
+            let socket = try TestSocket(client, port: 1)
+            #expect(try socket.open() == 0)
+            #expect(try socket.connect(to: nothing) == 0)
+            #expect(socket.state == .open)
+            #expect(try socket.connect(to: server.address) == 0)
+            let first = try server.accept()
+            #expect(try socket.connect(to: nothing) == 0)
+            #expect(socket.state == .failedConnect)
+            #expect(socket.status(StatusLine.error) == UInt32(ECONNRESET))
+            #expect(first.read(1).result == Int(-ECONNRESET))
+            socket.startOver()
+            #expect(try socket.connect(to: server.address) == 0)
+            let second = try server.accept()
+            second.write([1])
+            #expect(try socket.receive(1) == [1])
+            #expect(try socket.send([2]) == 1)
+            #expect(second.read(1).bytes == [2])
+        }
+
         @Test func aListenerAnnouncesArrivalsAndHandsThemOut() throws {
             defer { fixture.stop() }
             let listener = try TestSocket(client, port: 1)

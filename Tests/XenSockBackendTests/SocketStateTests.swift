@@ -191,7 +191,6 @@ private let readHangup = EpollEvents.readHangup
         guard case .sendFiller = it.outgoing.block(it.outgoing.consumerValue()) else { return }
         for _ in 0..<64 { it.kernel.expect("filler 20", returns: 256) }
         it.kernel.expect("setsockopt 10 1 13 [1, 0, 0, 0, 0, 0, 0, 0]")
-        it.kernel.expect("unwatch 10")
         it.kernel.expect("close 10")
         it.kernel.expect("token 20", returns: 1)
         it.kernel.expect("shutdown 20 2")
@@ -245,6 +244,62 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.expect("rewatch 10 1")
         #expect(it.connect() == 0)
         it.kernel.finish()
+    }
+
+    private func unspecified(_ it: ScriptedSocket) -> Int32 {
+        let address = (UInt64(0), UInt64(0))
+        return withUnsafeBytes(of: address) { it.socket.disconnect($0) }
+    }
+
+    @Test func connectingToNothingLeavesAFreshSocketOpen() throws {
+        let it = try ScriptedSocket()
+        it.kernel.expect("connect 10 family 0")
+        #expect(unspecified(it) == 0)
+        #expect(it.state == .open)
+        #expect(it.outgoing.consumerValue().flags == 0)
+        it.kernel.expect("connect 10 family 2")
+        it.kernel.expect("watch 10 100")
+        #expect(it.connect() == 0)
+        it.kernel.finish()
+    }
+
+    @Test func connectingToNothingDisconnectsAndTheSocketConnectsAgain() throws {
+        let it = try ScriptedSocket.connected()
+        try it.publish(100)
+        it.kernel.expect("connect 10 family 0")
+        it.kernel.expect("getsockopt 10 1 4", data: [104, 0, 0, 0])
+        it.kernel.expect("token 20", returns: 1)
+        #expect(unspecified(it) == 0)
+        #expect(it.state == .failedConnect)
+        #expect(it.status(StatusLine.error) == 104)
+        it.turn()
+        for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] {
+            SharedWord64(it.socket.indexes + offset).store(0)
+        }
+        it.kernel.expect("connect 10 family 2")
+        it.kernel.expect("rewatch 10 1")
+        #expect(it.connect() == 0)
+        it.turn()
+        it.kernel.finish()
+    }
+
+    @Test func shutdownAbortsAConnectUnderWay() throws {
+        for how in UInt32(0)...2 {
+            let it = try ScriptedSocket()
+            it.kernel.expect("connect 10 family 2", returns: -EINPROGRESS)
+            it.kernel.expect("poll 10 4")
+            it.kernel.expect("watch 10 100")
+            #expect(it.connect() == -EINPROGRESS)
+            it.kernel.expect("poll 10 4")
+            it.kernel.expect("shutdown 10 \(how)")
+            it.kernel.expect("getsockopt 10 1 4", data: [104, 0, 0, 0])
+            it.kernel.expect("connect 10 family 0")
+            it.kernel.expect("token 20", returns: 1)
+            #expect(it.socket.shutdown(how: how, at: 0) == 0)
+            #expect(it.state == .failedConnect)
+            #expect(it.status(StatusLine.error) == 104)
+            it.kernel.finish()
+        }
     }
 
     @Test func aConnectWhosePlaceholderWasBlockedFreesIt() throws {
@@ -312,7 +367,6 @@ private let readHangup = EpollEvents.readHangup
     }
 
     private func expectClose(_ it: ScriptedSocket) {
-        it.kernel.expect("unwatch 10")
         it.kernel.expect("close 10")
     }
 
