@@ -203,7 +203,10 @@ public final class Service {
             local.placeholderEvent(events)
             settle(local)
         case .doorbell(let arena): awaken(arena)
-        case .session(let session): receiveFrames(session)
+        case .session(let session):
+            // The request behind a PORT comes next: while the arena is awake its doorbell costs nothing.
+            if let arena = session.arena { awaken(arena) }
+            receiveFrames(session)
         case .process(let session): end(session, reason: "its process ended")
         case .listener: acceptSessions()
         case .resolver: takeAnswers()

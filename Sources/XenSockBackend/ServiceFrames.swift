@@ -151,9 +151,9 @@ extension Service {
             arena.sockets[Int(port)] == nil
         else { return 0 }
         let (backend, program) = (descriptors.values[0], descriptors.values[1])
-        let stream = SocketType.stream
-        guard kernel.isUnixSocket(backend, type: stream), kernel.isUnixSocket(program, type: stream),
-            let cookie = kernel.cookie(program), cookies[cookie] == nil
+        // The service uses its own end only; what the program's is, is the frontend's affair.
+        guard kernel.isUnixSocket(backend, type: SocketType.stream), let cookie = kernel.cookie(program),
+            cookies[cookie] == nil
         else { return 0 }
         // The kernel's floor: with it one filler of 256 bytes keeps the program's end from polling writable.
         let minimum: Int32 = 1

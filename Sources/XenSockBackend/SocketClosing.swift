@@ -100,7 +100,7 @@ extension BackendSocket {
             // close(2) would wait, although the descriptor does not block.
             setLinger(on: 0, seconds: 0)
         }
-        if isWatched { kernel.epollDelete(epoll, network) }
+        // Nobody else has a copy of this descriptor, so closing ends its watch.
         isWatched = false
         kernel.close(network)
         network = -1
