@@ -191,7 +191,11 @@ final class LocalChannel<Kernel: SocketKernel>: V1Channel {
     func settleDeadSender(hasRoom: Bool) throws(RingViolation) {
         guard placeholder >= 0 else { return }
         if output.isFillerUnsettled {
-            while kernel.receiveFiller(placeholder) > 0 {}
+            var count = 0
+            while kernel.receiveFiller(placeholder) > 0 {
+                count += 1
+                guard count < BackendSocket<Kernel>.maximumFillers else { throw RingViolation() }
+            }
             fillerDebt = 0
             try output.forgetFillers()
             watchFiller(false)

@@ -8,7 +8,6 @@ extension Service {
     static var commandBudget: Int { 32 }
 
     func runCommands(_ session: Session) {
-        if session.dialect != .xensock2 { return runV1Commands(session) }
         performCommands(session)
         if let reason = session.endReason { end(session, reason: reason) }
     }
@@ -17,6 +16,7 @@ extension Service {
     func performCommands(_ session: Session) {
         session.isRunning = true
         defer { session.isRunning = false }
+        if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
             for _ in 0..<Self.commandBudget {
                 guard !session.isBroken, let ring = session.ring else { return }

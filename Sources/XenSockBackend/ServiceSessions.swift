@@ -38,7 +38,8 @@ extension Service {
         guard let credentials = kernel.credentials(descriptor), let id = unusedSessionID() else {
             return kernel.close(descriptor)
         }
-        let refusal = refusal(credentials, hasDoor: parent != nil)
+        if parent != nil, isNamed(descriptor) { return kernel.close(descriptor) }
+        let refusal = parent.map { doorRefusal(credentials, $0) } ?? refusal(credentials, hasDoor: false)
         guard refusal == 0 else {
             report("refused process \(credentials.processID) of user \(credentials.userID): errno \(refusal)")
             return refuse(descriptor, errno: refusal)
@@ -79,6 +80,24 @@ extension Service {
         return nil
     }
 
+    /// Whether a socket's far end has a name, as the service's own ends have. The far end of a door is a program's; were it
+    /// the service's, two sessions would keep each other open.
+    private func isNamed(_ descriptor: Int32) -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { buffer in
+            var length: UInt32 = 128
+            guard let base = buffer.baseAddress else { return true }
+            return kernel.getpeername(descriptor, address: base, length: &length) == 0 && length > 2
+        }
+    }
+
+    /// Through a door a process may have other rights than its parent, but not more: a pair that a privileged process
+    /// made does not show that such a one holds its far end.
+    private func doorRefusal(_ credentials: PeerCredentials, _ parent: Session) -> Int32 {
+        let (user, parentUser) = (credentials.userID, parent.credentials.userID)
+        let claimsMore = user != parentUser && parentUser != 0 && (user == 0 || user == userID)
+        return claimsMore ? Errno.eacces : refusal(credentials, hasDoor: true)
+    }
+
     /// - Parameter hasDoor: it came through an admitted session, which a process holds that has given up its privileges.
     private func refusal(_ credentials: PeerCredentials, hasDoor: Bool) -> Int32 {
         let user = credentials.userID
@@ -109,7 +128,7 @@ extension Service {
         guard !session.isClosed else { return }
         guard !session.isRunning else { return session.endReason = reason }
         // The dead may have asked for what its sockets, which live on elsewhere, still need.
-        if session.dialect == .xensock2 { performCommands(session) }
+        performCommands(session)
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }

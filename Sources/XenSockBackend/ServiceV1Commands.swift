@@ -9,7 +9,7 @@ extension Service {
         let codec = RequestCodec(session.dialect)
         do {
             for _ in 0..<Self.commandBudget {
-                guard !session.isClosed, let ring = session.ring else { return }
+                guard !session.isClosed, !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
                     return

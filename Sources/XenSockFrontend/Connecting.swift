@@ -19,6 +19,11 @@ extension Frontend {
         if handle.isV1 { return v1Connect(handle, to: address) }
         let status = handle.status
         let socket = handle.socket
+        if address.length >= 2, address.family == SocketAddress.unspecified {
+            // Dissolves the association: the backend says how that went, there is nothing to wait for.
+            status.set(connectUnreported, false)
+            return Int(command(handle, connectRequest(handle, address)).ret)
+        }
         let blocking = !status.has(StatusLine.Flag.nonBlocking)
         switch status.state {
         case .connecting:
@@ -38,11 +43,7 @@ extension Frontend {
         }
         socket.prepareConnect()
         prepareRing(handle)
-        let response = command(
-            handle,
-            .connect(
-                id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
-                eventChannel: EventChannelPort(handle.entry.port)))
+        let response = command(handle, connectRequest(handle, address))
         if response.ret == 0, blocking { return 0 }
         if response.ret != 0, response.ret != -EINPROGRESS { return Int(response.ret) }
         if !blocking {
@@ -52,6 +53,12 @@ extension Frontend {
             return -Int(EINPROGRESS)
         }
         return reported(status, socket.awaitConnect())
+    }
+
+    private static func connectRequest(_ handle: SocketHandle, _ address: SocketAddress) -> Request {
+        .connect(
+            id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
+            eventChannel: EventChannelPort(handle.entry.port))
     }
 
     /// An interrupted connect(2) goes on; the next one tells.
