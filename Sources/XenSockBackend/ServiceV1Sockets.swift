@@ -135,11 +135,12 @@ extension Service {
 
     /// A session ended: its names, and the requests of it that are held.
     func forgetV1(_ session: Session) {
+        let known = Set(session.v1Sockets.values.map { ObjectIdentifier($0) })
         for local in session.v1Sockets.values { local.references.removeAll { $0.session == session.id } }
         session.v1Sockets = [:]
         guard session.dialect != .xensock2 else { return }
         for local in Array(v1Cookies.values) {
-            local.socket.forget(session: session.id)
+            local.socket.forget(session: session.id, knew: known.contains(ObjectIdentifier(local)))
             settle(local)
         }
     }

@@ -218,15 +218,19 @@ extension V1Socket {
     }
 
     /// A session ended: what it asked for will not be answered.
-    func forget(session: UInt32) {
+    ///
+    /// - Parameter knew: whether the socket had a name there. Then its process may have been about to send a listener's
+    ///   next POLL.
+    func forget(session: UInt32, knew: Bool) {
         if connectRequest?.session == session { connectRequest = nil }
         if let request = acceptRequest, request.held.session == session {
             acceptRequest = nil
             request.socket.listener = nil
             request.mapping.unmap()
         }
-        if pollRequest?.session == session {
-            pollRequest = nil
+        let isLost = pollRequest?.session == session
+        if isLost { pollRequest = nil }
+        if isLost || knew, phase == .listening, pollRequest == nil {
             guarded { () throws(RingViolation) in try channel.losePoll() }
         }
     }

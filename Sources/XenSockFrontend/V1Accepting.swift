@@ -68,13 +68,33 @@ extension Frontend {
             if arrived != accepted.loadOrdered() {
                 accepted.storeOrdered(arrived)
                 let result = take(handle, socket.dialect, flags)
-                _ = poll(handle, word)
+                // Behind the fence it is known whether another waits: the next accept(2) and poll(2) are to see that.
+                if poll(handle, word), V1Commands.fence() == 0 { hush(socket, arrivals, accepted) }
                 return result
             }
             if value & ReadinessFlag.tokens == 0 { return -Int(EAGAIN) }
             if socket.disarm(value), arrivals.loadOrdered() != arrived || word.load() & ReadinessFlag.pollLost != 0 {
                 // Announced behind the first look, with the token that was cleared standing: the backend must look.
                 socket.plain.notify()
+            }
+        }
+    }
+
+    /// Clears the tokens if no arrival is left.
+    private static func hush(
+        _ socket: V1StreamSocket<LocalDomain>, _ arrivals: SharedWord32, _ accepted: SharedWord32
+    ) {
+        let word = socket.inReadiness
+        func isQuiet() -> Bool {
+            arrivals.loadOrdered() == accepted.loadOrdered()
+                && word.load() & (ReadinessFlag.pollLost | ReadinessFlag.unsettled) == 0
+        }
+        while isQuiet() {
+            let value = word.load()
+            if value & ReadinessFlag.tokens == 0 { return }
+            if socket.disarm(value) {
+                if !isQuiet() { socket.plain.notify() }
+                return
             }
         }
     }

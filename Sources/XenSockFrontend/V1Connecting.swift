@@ -31,8 +31,8 @@ extension Frontend {
 
     /// nil if the dialects carry the address.
     private static func refusal(_ address: SocketAddress) -> Int? {
-        if address.family != SocketAddress.inet { return -Int(EAFNOSUPPORT) }
-        return address.length < 16 ? -Int(EINVAL) : nil
+        if address.length < 16 { return -Int(EINVAL) }
+        return address.family == SocketAddress.inet ? nil : -Int(EAFNOSUPPORT)
     }
 
     static func v1Connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {

@@ -192,7 +192,17 @@ class Dialects(Case):
     def test_a_server_that_forks_acceptors(self):
         for dialect in OLDER:
             with self.subTest(dialect):
-                self.assertEqual(self.serve(dialect, "fork"), "[0, 0]")
+                self.assertEqual(self.serve(dialect, "fork"), "{0}")
+
+    def test_acceptors_that_end_leave_the_listener_to_the_others(self):
+        for dialect in OLDER:
+            with self.subTest(dialect):
+                self.assertEqual(self.serve(dialect, "each", 8), "{0}")
+
+    def test_all_that_wait_are_accepted_without_a_wait(self):
+        for dialect in OLDER:
+            with self.subTest(dialect):
+                self.assertEqual(self.serve(dialect, "burst"), "6 []")
 
     def test_http_server_inside(self):
         for dialect in OLDER:

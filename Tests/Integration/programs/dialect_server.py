@@ -1,9 +1,11 @@
-"""A server of few connections: argument 1 is how it waits (block, poll, fork), 2 its port, 3 the connections."""
+"""A server of few connections: argument 1 is how it waits (block, poll, epoll, fork, each: a child for each connection,
+burst: until all wait), 2 its port, 3 the connections."""
 
 import os
 import select
 import socket
 import sys
+import time
 
 way, port, connections = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
@@ -20,17 +22,32 @@ listener.bind(("127.0.0.1", port))
 listener.listen(16)
 print(listener.getsockname()[1] == port, listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), flush=True)
 
-if way == "fork":
+if way in ("fork", "each"):
     children = []
-    for _ in range(2):
+    count = 2 if way == "fork" else connections
+    for _ in range(count):
         child = os.fork()
         if child == 0:
-            for _ in range(connections // 2):
+            for _ in range(connections // count):
                 echo(listener.accept()[0])
             os._exit(0)
         children.append(child)
     listener.close()
-    print([os.waitpid(child, 0)[1] for child in children])
+    print({os.waitpid(child, 0)[1] for child in children})
+elif way == "burst":
+    listener.setblocking(False)
+    time.sleep(1)
+    accepted = []
+    try:
+        while True:
+            accepted.append(listener.accept()[0])
+    except BlockingIOError:
+        waiting = select.poll()
+        waiting.register(listener, select.POLLIN)
+        print(len(accepted), waiting.poll(0))
+    for connection in accepted:
+        connection.setblocking(True)
+        echo(connection)
 elif way == "block":
     for _ in range(connections):
         echo(listener.accept()[0])
