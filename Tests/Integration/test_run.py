@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 
 from harness.case import Case, xensock_only
-from harness.environment import COMMAND, NATIVE, PYTHON, inside
+from harness.environment import BUILD, COMMAND, NATIVE, PYTHON, inside
 from harness.network import Peer, await_listener, free_port, listening
 from harness.processes import eventually, marked, program_of
 
@@ -86,14 +87,19 @@ class Users(Case):
         place = self.directory / "place"
         place.mkdir()
         drop = []
+        products = BUILD
         user = os.geteuid()
         if user == 0:
             os.chown(place, NOBODY, NOBODY)
+            # The build may lie where only root comes.
+            products = self.directory / "products"
+            if not NATIVE:
+                shutil.copytree(BUILD, products)
             drop = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
             user = NOBODY
         peer = Peer(lambda connection: connection.sendall(b"reached\n"))
         script = f"id -u; touch made; stat -c %u made; exec 3<>/dev/tcp/127.0.0.1/{peer.port}; cat <&3"
-        command = [*drop, *inside(["bash", "-c", script], isolate=isolate)]
+        command = [*drop, *inside(["bash", "-c", script], isolate=isolate, products=products)]
         program = self.call(
             command, directory=place, variables={"HOME": place, "TMPDIR": place, "XDG_RUNTIME_DIR": place}
         )

@@ -44,13 +44,14 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
-def inside(arguments, *, isolate=True, socket=None) -> list[str]:
+def inside(arguments, *, isolate=True, socket=None, products=BUILD) -> list[str]:
     """The command line that runs `arguments` under XenSock: in a network namespace of its own if `isolate`, with the
-    service at the path `socket` or else with a private one. In native mode the command line itself."""
+    service at the path `socket` or else with a private one, and with the products of `products`. In native mode the
+    command line itself."""
     arguments = [str(argument) for argument in arguments]
     if NATIVE:
         return arguments
     options = ["--isolate"] if isolate else []
     if socket is not None:
         options += ["--socket", str(socket)]
-    return [str(COMMAND), "run", *options, "--", *arguments]
+    return [str(products / "bin" / "xensock"), "run", *options, "--", *arguments]
