@@ -4,34 +4,21 @@ import XenSockWire
 enum ResolverQuery {
     /// EAI_SYSTEM.
     static let systemError: Int32 = -11
+    private static let numericHostHint: Int32 = 4  // AI_NUMERICHOST
+    private static let numericHost: Int32 = 1  // NI_NUMERICHOST
 
-    /// Asks `decide` about the operation that `record` means.
+    /// Asks `decide` about the operation that `record` means; what looks nothing up is nobody's to deny.
     ///
     /// - Returns: what `decide` says; EINVAL for a record that is none.
     static func operation(_ record: [UInt8], _ decide: (PolicyOperation) -> Int32) -> Int32 {
-        record.withUnsafeBytes { bytes in
-            func word(_ offset: Int) -> UInt32? {
-                offset + 4 <= bytes.count
-                    ? UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) : nil
-            }
-            guard let kind = word(4).flatMap(Resolver.Kind.init(rawValue:)) else { return Errno.einval }
-            switch kind {
-            case .getaddrinfo:
-                guard let length = word(Resolver.AddressQuery.nodeLength) else { return Errno.einval }
-                if length == Resolver.none { return decide(.resolve(name: "")) }
-                let start = Resolver.AddressQuery.names
-                guard start <= bytes.count, Int(length) <= bytes.count - start else { return Errno.einval }
-                let name = String(decoding: bytes[start..<start + Int(length)], as: UTF8.self)
-                return decide(.resolve(name: name))
-            case .getnameinfo:
-                guard let length = word(Resolver.NameQuery.addressLength) else { return Errno.einval }
-                let start = Resolver.NameQuery.address
-                guard length <= 128, start <= bytes.count, Int(length) <= bytes.count - start else {
-                    return Errno.einval
-                }
-                let address = UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(length)])
-                return decide(.resolveAddress(address))
-            }
+        // The resolver reads the record by the same decoder: what is decided on is what is looked up.
+        switch record.withUnsafeBytes({ ResolverQueryRecord(record: $0) }) {
+        case .addressInfo(let flags, _, _, _, let node, _):
+            return flags & numericHostHint != 0 ? 0 : decide(.resolve(name: node ?? ""))
+        case .nameInfo(let flags, let address):
+            return flags & numericHost != 0 ? 0 : address.withUnsafeBytes { decide(.resolveAddress($0)) }
+        case nil:
+            return Errno.einval
         }
     }
 }
