@@ -157,5 +157,11 @@ CASES = [
     Case("the echo of an unknown command everywhere", STEPS, requests=commands(0xFFFFFFFF)),
     Case("kicks instead", STEPS, DEAD, requests=connecting(kicks_only)),
     Case("a hundred kicks before it", STEPS, "connect=0 recv:10=10", requests=connecting(stale_kicks)),
-    Case("a ring that changes all the time", STEPS + " sockets:40", store=clobbered, cpu=2),
+    # Chance may answer CONNECT with success, and a receive would then wait as for any silent peer.
+    Case(
+        "a ring that changes all the time",
+        STEPS.replace("recv:10 ", "") + " sockets:40",
+        store=clobbered,
+        cpu=2,
+    ),
 ]
