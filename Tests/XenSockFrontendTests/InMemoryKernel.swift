@@ -212,10 +212,6 @@ final class InMemoryKernel: SocketKernel {
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int { -Int(EINVAL) }
     func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 { -EINVAL }
     func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 { -EINVAL }
-    func reserve(_ size: Int) -> UnsafeMutableRawPointer? { nil }
-    func map(
-        _ descriptor: Int32, offset: Int, size: Int, at address: UnsafeMutableRawPointer?
-    ) -> UnsafeMutableRawPointer? { nil }
     /// The arena's memory is the test's.
     func unmap(_ address: UnsafeMutableRawPointer, size: Int) {}
 }
