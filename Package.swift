@@ -54,9 +54,10 @@ if embedded {
         .target(
             name: "XenSockBackend",
             dependencies: [
-                "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire",
+                "CXenSockResolver", "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .target(name: "CXenSockResolver", path: "shim/resolver"),
         .executableTarget(
             name: "xensockd",
             dependencies: [

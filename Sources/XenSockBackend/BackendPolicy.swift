@@ -15,6 +15,8 @@ public enum PolicyOperation {
     case resolve(name: String)
     /// getnameinfo(3) of an address.
     case resolveAddress(UnsafeRawBufferPointer)
+    /// getifaddrs(3) and its like. EOPNOTSUPP sends the program to its own domain's interfaces.
+    case interfaces
 }
 
 /// Decides what a frontend may do. Called on the reactor's thread only, so it must not block.

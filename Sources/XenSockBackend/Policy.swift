@@ -13,12 +13,20 @@ public struct Policy: Equatable, Sendable {
         case everyone
     }
 
+    /// Whose interfaces programs are told of.
+    public enum Interfaces: String, CaseIterable, Sendable {
+        case backend
+        case frontend
+    }
+
     /// What holds if no rule matches.
     public var defaultAction: Action
     /// In the order of the file; the log counts them from 1.
     public var rules: [PolicyRule]
     public var admission: Admission
     public var limits: Limits
+    /// The backend domain's, where the program's sockets are, unless it is to be told of its own.
+    public var interfaces = Interfaces.backend
 
     /// The policy without a file: allows everything that the kernel allows the service, except what is
     /// a ``PolicyPrivilege`` for users that the kernel would not have asked.

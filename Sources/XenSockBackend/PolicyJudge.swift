@@ -25,6 +25,7 @@ public final class PolicyJudge: BackendPolicy {
     /// See ``BackendPolicy/decide(_:credentials:)``. A socket beyond a limit gets EMFILE or ENFILE, as from the kernel.
     public func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32 {
         if case .socket = operation, let refusal = limit(credentials) { return refusal }
+        if case .interfaces = operation { return policy.interfaces == .backend ? 0 : EOPNOTSUPP }
         switch PolicyQuestion.decode(operation) {
         case .harmless:
             return 0

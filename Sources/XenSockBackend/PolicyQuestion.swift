@@ -45,6 +45,8 @@ public enum PolicyQuestion: Equatable, Sendable {
             return name.isEmpty || isNumeric(name) ? .harmless : .question(.name(name))
         case .resolveAddress(let address):
             return .question(.nameOf(endpoint(address, family: family(address))?.address))
+        case .interfaces:
+            return .harmless
         }
     }
 

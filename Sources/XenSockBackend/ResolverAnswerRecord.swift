@@ -33,6 +33,8 @@ public struct ResolverAnswerRecord: Equatable, Sendable {
         case addresses([Entry])
         /// getnameinfo(3), both without the terminating NUL.
         case names(host: String, service: String)
+        /// What stands behind the first 16 bytes, and the count in them: the answers to the other kinds.
+        case bytes(count: UInt32, [UInt8])
     }
 
     /// 0 or an EAI_ value of glibc (negative).
@@ -69,6 +71,9 @@ public struct ResolverAnswerRecord: Equatable, Sendable {
             record.appendWord(UInt32(service.utf8.count))
             record += host.utf8
             record += service.utf8
+        case .bytes(let number, let bytes):
+            count = number
+            record += bytes.prefix(Self.maximumLength - record.count)
         }
         record.storeWord(UInt32(record.count), at: 0)
         record.storeWord(UInt32(bitPattern: status), at: 4)
@@ -87,6 +92,10 @@ public struct ResolverAnswerRecord: Equatable, Sendable {
         status = record.number(4)
         systemError = record.number(8)
         content = .none
+        guard kind == .getaddrinfo || kind == .getnameinfo else {
+            content = .bytes(count: record.word(12), Array(record[16...]))
+            return
+        }
         guard status == 0 else { return }
         if kind == .getaddrinfo {
             guard let entries = Self.entries(record, count: record.word(12)) else { return nil }

@@ -13,6 +13,12 @@ extension ResolverQueryRecord {
             return Self.addressInfo(node, service, hints)
         case .nameInfo(let flags, let address):
             return Self.nameInfo(address, flags)
+        case .dns(let query):
+            return query.perform()
+        case .interfaces:
+            return InterfaceLookup.all()
+        case .interfaceControl(let request, let structure):
+            return InterfaceLookup.control(request, structure)
         }
     }
 

@@ -17,6 +17,11 @@ enum ResolverQuery {
             return flags & numericHostHint != 0 ? 0 : decide(.resolve(name: node ?? ""))
         case .nameInfo(let flags, let address):
             return flags & numericHost != 0 ? 0 : address.withUnsafeBytes { decide(.resolveAddress($0)) }
+        case .dns(let query):
+            // A message without one name in it could ask anything.
+            return query.name.map { decide(.resolve(name: $0)) } ?? Errno.einval
+        case .interfaces, .interfaceControl:
+            return decide(.interfaces)
         case nil:
             return Errno.einval
         }

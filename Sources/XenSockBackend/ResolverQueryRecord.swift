@@ -9,6 +9,12 @@ public enum ResolverQueryRecord: Equatable, Sendable {
     case addressInfo(flags: Int32, family: Int32, type: Int32, protocolNumber: Int32, node: String?, service: String?)
     /// getnameinfo(3). The address is a Linux socket address of at most 128 bytes.
     case nameInfo(flags: Int32, address: [UInt8])
+    /// res_query(3) and its family.
+    case dns(ResolverDNSQuery)
+    /// getifaddrs(3), if_nameindex(3).
+    case interfaces
+    /// ioctl(2) with a `struct ifreq` of 40 bytes.
+    case interfaceControl(request: UInt32, structure: [UInt8])
 
     /// The longest record, in bytes.
     public static let maximumLength = Resolver.maximumQuery
@@ -46,6 +52,16 @@ public enum ResolverQueryRecord: Equatable, Sendable {
                 let end = Self.end(of: length, from: Query.address, in: record)
             else { return nil }
             self = .nameInfo(flags: record.number(Resolver.Query.flags), address: Array(record[Query.address..<end]))
+        case .dns:
+            guard let query = ResolverDNSQuery(record: record) else { return nil }
+            self = .dns(query)
+        case .interfaces:
+            self = .interfaces
+        case .interfaceControl:
+            typealias Query = Resolver.InterfaceControlQuery
+            guard record.count >= Query.size else { return nil }
+            self = .interfaceControl(
+                request: record.word(Query.request), structure: Array(record[Query.structure..<Query.size]))
         case nil:
             return nil
         }
@@ -72,6 +88,15 @@ public enum ResolverQueryRecord: Equatable, Sendable {
             record.appendWord(UInt32(bitPattern: flags))
             record.appendWord(UInt32(address.count))
             record += address
+        case .dns(let query):
+            record.storeWord(Resolver.Kind.dns.rawValue, at: Resolver.Query.kind)
+            query.append(to: &record)
+        case .interfaces:
+            record.storeWord(Resolver.Kind.interfaces.rawValue, at: Resolver.Query.kind)
+        case .interfaceControl(let request, let structure):
+            record.storeWord(Resolver.Kind.interfaceControl.rawValue, at: Resolver.Query.kind)
+            record.appendWord(request)
+            record += structure
         }
         guard record.count <= Self.maximumLength else { return nil }
         record.storeWord(UInt32(record.count), at: 0)

@@ -12,7 +12,7 @@ public final class Service {
     typealias Arena = SessionArena<LinuxKernel>
 
     let kernel = LinuxKernel()
-    let configuration: ServiceConfiguration
+    var configuration: ServiceConfiguration
     let policy: any BackendPolicy
     let resolver: any NameResolver
     var log: Logger

@@ -128,8 +128,7 @@ extension Frontend {
         case 0x8905 /* SIOCATMARK */:
             return queued(handle, request, argument, ring: nil)
         default:
-            // Interface and address queries: the interfaces are the backend domain's, and not ours to name.
-            return -Int(ENOTTY)
+            return interfaceControl(request, argument)
         }
     }
 

@@ -73,3 +73,21 @@ func created(_ fd: Int32) -> Int32 {
     if fd >= 0 { Frontend.duplicated(from: -1, to: fd) }
     return fd
 }
+
+/// pidfd_getfd(2): the descriptor comes from another process, and may be a socket of the backend's.
+@c @implementation
+public func xsPidfdGetfd(_ process: Int32, _ fd: Int32, _ flags: UInt32) -> Int32 {
+    let result = xsNextPidfdGetfd(process, fd, flags)
+    if result >= 0 { Frontend.forget(result) }
+    return result
+}
+
+/// daemon(3): glibc puts /dev/null in the place of the standard descriptors where no library sees it.
+@c @implementation
+public func xsDaemon(_ keepsDirectory: Int32, _ keepsStreams: Int32) -> Int32 {
+    let result = xsNextDaemon(keepsDirectory, keepsStreams)
+    if result == 0, keepsStreams == 0 {
+        for fd in Int32(0)...2 { Frontend.forget(fd) }
+    }
+    return result
+}

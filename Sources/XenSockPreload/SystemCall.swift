@@ -15,6 +15,10 @@ public func xsSyscall(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
         noteArrivals(UnsafePointer<mmsghdr>(bitPattern: b), result)
     case SYS_accept, SYS_accept4:
         _ = created(int(result))
+    case SYS_pidfd_getfd:
+        Frontend.forget(int(result))
+    case SYS_epoll_create1:
+        _ = created(int(result))
     case SYS_fcntl where int(b) == F_DUPFD || int(b) == F_DUPFD_CLOEXEC:
         _ = duplicate(of: int(a), int(result))
     case SYS_ppoll:

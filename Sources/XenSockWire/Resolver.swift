@@ -10,6 +10,9 @@ public enum Resolver {
     public enum Kind: UInt32, Sendable {
         case getaddrinfo = 1
         case getnameinfo = 2
+        case dns = 3
+        case interfaces = 4
+        case interfaceControl = 5
     }
 
     public enum Query {
@@ -49,6 +52,51 @@ public enum Resolver {
         public static let addressLength = 16
         public static let nameLength = 20
         public static let address = 24
+    }
+
+    /// res_query(3) and its family.
+    public enum DNSQuery {
+        public static let mode = 8
+        public static let options = 12
+        public static let `class` = 16
+        public static let type = 20
+        public static let room = 24
+        public static let content = 28
+
+        /// What the content is and what is done with it.
+        public enum Mode: UInt32, Sendable {
+            /// A name, as it is: res_query(3).
+            case query = 0
+            /// A name, completed by the search list: res_search(3).
+            case search = 1
+            /// A message of DNS: res_send(3).
+            case send = 2
+        }
+
+        /// The options of the backend domain's own configuration.
+        public static let defaultOptions: UInt32 = 0xffff_ffff
+    }
+
+    /// An ioctl(2) on one interface (netdevice(7)).
+    public enum InterfaceControlQuery {
+        public static let request = 8
+        public static let structure = 12
+        /// `sizeof(struct ifreq)`.
+        public static let structureSize = 40
+        public static let size = structure + structureSize
+    }
+
+    /// One entry of the list of interfaces, padded to a multiple of 8: a `struct ifaddrs`. Behind the words stand, with
+    /// the lengths given, name, address, netmask, broadcast or destination address, data.
+    public enum InterfaceEntry {
+        public static let index = 0
+        public static let flags = 4
+        public static let nameLength = 8
+        public static let addressLength = 12
+        public static let netmaskLength = 16
+        public static let destinationLength = 20
+        public static let dataLength = 24
+        public static let size = 28
     }
 
     public enum NameAnswer {

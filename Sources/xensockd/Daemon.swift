@@ -73,11 +73,7 @@ final class Daemon {
 
     private func configuration(_ descriptor: Int32) -> ServiceConfiguration {
         var configuration = ServiceConfiguration(listening: .descriptor(descriptor))
-        switch judge.policy.admission {
-        case .users(let users): configuration.allowedUsers = users
-        case .everyone: configuration.allowsAnyUser = true
-        }
-        if let count = judge.policy.limits.sessionsPerUser { configuration.maximumSessionsPerUser = count }
+        configuration.admit(judge.policy)
         if let count = options.maxSessions { configuration.maximumSessions = count }
         return configuration
     }
@@ -85,7 +81,7 @@ final class Daemon {
     private func take(_ signals: SignalDescriptor, _ service: Service) {
         while let signal = signals.next() {
             if signal == SIGHUP {
-                reload()
+                reload(service)
             } else {
                 log.info("stopping: \(signal == SIGTERM ? "SIGTERM" : "SIGINT")")
                 service.stop()
@@ -93,7 +89,7 @@ final class Daemon {
         }
     }
 
-    private func reload() {
+    private func reload(_ service: Service) {
         guard let file = options.policy else {
             log.notice("SIGHUP: there is no policy file to read again; start with --policy")
             return
@@ -101,12 +97,8 @@ final class Daemon {
         ServiceManager.notifyReloading()
         do {
             let policy = try PolicyFile.read(file)
-            if policy.admission != judge.policy.admission
-                || policy.limits.sessionsPerUser != judge.policy.limits.sessionsPerUser
-            {
-                log.warning("\(file): allow_users and sessions_per_user change with the next start only")
-            }
             judge.policy = policy
+            service.admit(by: policy)
             log.notice("\(file): read again, rules: \(policy.rules.count)")
         } catch {
             log.error("\(error); the old policy stays")

@@ -41,13 +41,17 @@ enum PolicyFile {
             throw PolicyFileError(description: "\(file): \(error)")
         }
         let table = PolicyTable(root, place: file)
-        try table.refuseUnknown(["default", "allow_users", "limits", "rule"])
+        try table.refuseUnknown(["default", "allow_users", "interfaces", "limits", "rule"])
         guard let action = try table.choice("default", among: Policy.Action.self) else {
             throw table.error("default", "is missing; write default = \"allow\" or default = \"deny\"")
         }
-        return Policy(
+        var policy = Policy(
             defaultAction: action, rules: try rules(table), admission: try admission(table),
             limits: try limits(table))
+        if let interfaces = try table.choice("interfaces", among: Policy.Interfaces.self) {
+            policy.interfaces = interfaces
+        }
+        return policy
     }
 
     private static func rules(_ table: PolicyTable) throws(PolicyFileError) -> [PolicyRule] {

@@ -427,6 +427,16 @@ int xsExportIoctl(int fd, unsigned long request, ...) {
     return xsIoctl(fd, request, argument);
 }
 
+int xsExportPidfdGetfd(int process, int fd, unsigned int flags) __asm__("pidfd_getfd");
+int xsExportPidfdGetfd(int process, int fd, unsigned int flags) {
+    return xsPidfdGetfd(process, fd, flags);
+}
+
+int xsExportDaemon(int keepsDirectory, int keepsStreams) __asm__("daemon");
+int xsExportDaemon(int keepsDirectory, int keepsStreams) {
+    return xsDaemon(keepsDirectory, keepsStreams);
+}
+
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     return xsGetaddrinfo(node, service, hints, result);
@@ -465,6 +475,111 @@ int xsExportGethostbyname2R(const char *name, int family, struct hostent *entry,
 int xsExportGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) __asm__("gethostbyaddr_r");
 int xsExportGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
     return xsGethostbyaddrR(address, length, family, entry, buffer, room, result, error);
+}
+
+int xsExportGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event) __asm__("getaddrinfo_a");
+int xsExportGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event) {
+    return xsGetaddrinfoA(mode, requests, count, event);
+}
+
+int xsExportResQuery(const char *name, int class, int type, unsigned char *answer, int room) __asm__("res_query");
+int xsExportResQuery(const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResQuery(name, class, type, answer, room);
+}
+
+int xsExportInternalResQuery(const char *name, int class, int type, unsigned char *answer, int room) __asm__("__res_query");
+int xsExportInternalResQuery(const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResQuery(name, class, type, answer, room);
+}
+
+int xsExportResSearch(const char *name, int class, int type, unsigned char *answer, int room) __asm__("res_search");
+int xsExportResSearch(const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResSearch(name, class, type, answer, room);
+}
+
+int xsExportInternalResSearch(const char *name, int class, int type, unsigned char *answer, int room) __asm__("__res_search");
+int xsExportInternalResSearch(const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResSearch(name, class, type, answer, room);
+}
+
+int xsExportResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) __asm__("res_querydomain");
+int xsExportResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
+    return xsResQuerydomain(name, domain, class, type, answer, room);
+}
+
+int xsExportInternalResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) __asm__("__res_querydomain");
+int xsExportInternalResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
+    return xsResQuerydomain(name, domain, class, type, answer, room);
+}
+
+int xsExportResSend(const unsigned char *message, int size, unsigned char *answer, int room) __asm__("res_send");
+int xsExportResSend(const unsigned char *message, int size, unsigned char *answer, int room) {
+    return xsResSend(message, size, answer, room);
+}
+
+int xsExportInternalResSend(const unsigned char *message, int size, unsigned char *answer, int room) __asm__("__res_send");
+int xsExportInternalResSend(const unsigned char *message, int size, unsigned char *answer, int room) {
+    return xsResSend(message, size, answer, room);
+}
+
+int xsExportResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) __asm__("res_nquery");
+int xsExportResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResNquery(state, name, class, type, answer, room);
+}
+
+int xsExportInternalResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) __asm__("__res_nquery");
+int xsExportInternalResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResNquery(state, name, class, type, answer, room);
+}
+
+int xsExportResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) __asm__("res_nsearch");
+int xsExportResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResNsearch(state, name, class, type, answer, room);
+}
+
+int xsExportInternalResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) __asm__("__res_nsearch");
+int xsExportInternalResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
+    return xsResNsearch(state, name, class, type, answer, room);
+}
+
+int xsExportResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) __asm__("res_nquerydomain");
+int xsExportResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
+    return xsResNquerydomain(state, name, domain, class, type, answer, room);
+}
+
+int xsExportInternalResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) __asm__("__res_nquerydomain");
+int xsExportInternalResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
+    return xsResNquerydomain(state, name, domain, class, type, answer, room);
+}
+
+int xsExportResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) __asm__("res_nsend");
+int xsExportResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) {
+    return xsResNsend(state, message, size, answer, room);
+}
+
+int xsExportInternalResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) __asm__("__res_nsend");
+int xsExportInternalResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) {
+    return xsResNsend(state, message, size, answer, room);
+}
+
+int xsExportGetifaddrs(struct ifaddrs **list) __asm__("getifaddrs");
+int xsExportGetifaddrs(struct ifaddrs **list) {
+    return xsGetifaddrs(list);
+}
+
+unsigned int xsExportIfNametoindex(const char *name) __asm__("if_nametoindex");
+unsigned int xsExportIfNametoindex(const char *name) {
+    return xsIfNametoindex(name);
+}
+
+char *xsExportIfIndextoname(unsigned int index, char *name) __asm__("if_indextoname");
+char *xsExportIfIndextoname(unsigned int index, char *name) {
+    return xsIfIndextoname(index, name);
+}
+
+struct if_nameindex *xsExportIfNameindex(void) __asm__("if_nameindex");
+struct if_nameindex *xsExportIfNameindex(void) {
+    return xsIfNameindex();
 }
 
 FILE *xsExportFdopen(int fd, const char *mode) __asm__("fdopen");
@@ -554,6 +669,8 @@ const char *const xsNextNames[xsNextCount] = {
     "dup3",
     "fcntl",
     "ioctl",
+    "pidfd_getfd",
+    "daemon",
     "getaddrinfo",
     "getnameinfo",
     "gethostbyname",
@@ -562,6 +679,19 @@ const char *const xsNextNames[xsNextCount] = {
     "gethostbyname_r",
     "gethostbyname2_r",
     "gethostbyaddr_r",
+    "getaddrinfo_a",
+    "res_query",
+    "res_search",
+    "res_querydomain",
+    "res_send",
+    "res_nquery",
+    "res_nsearch",
+    "res_nquerydomain",
+    "res_nsend",
+    "getifaddrs",
+    "if_nametoindex",
+    "if_indextoname",
+    "if_nameindex",
     "fdopen",
     "vdprintf",
     "__vdprintf_chk",

@@ -3,6 +3,10 @@
 #define CXENSOCK_PRELOAD_H
 
 #include "CXenSockSystem.h"
+#include <arpa/nameser.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <resolv.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
