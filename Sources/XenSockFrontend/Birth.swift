@@ -28,7 +28,9 @@ enum Birth {
         _ state: UnsafeMutablePointer<SessionState>, flags: Int32,
         _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
-        let pair = Kernel.socketPair(type: Int32(SOCK_STREAM.rawValue) | flags)
+        let hasSpare = DescriptorLimit.spare >= 0
+        let pair = DescriptorLimit.placeholder(type: Int32(SOCK_STREAM.rawValue) | flags)
+        defer { if hasSpare { DescriptorLimit.keepSpare() } }
         if pair.result < 0 { return pair.result }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }

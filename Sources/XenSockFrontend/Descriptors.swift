@@ -144,7 +144,12 @@ enum Descriptors {
         // Not as high as may be: fork(2) copies the kernel's table up to the highest.
         let limit = min(Limits.descriptors, 8192)
         let lowest = limit > 256 ? limit &- 64 : limit / 2
-        let moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(lowest))
+        var moved = -Int(EINVAL)
+        if limit < 8192 {
+            moved =
+                DescriptorLimit.raised { Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int($0)) } ?? moved
+        }
+        if moved < 0 { moved = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(lowest)) }
         if moved < 0 { return fd }
         _ = Kernel.close(fd)
         return Int32(moved)
@@ -154,6 +159,7 @@ enum Descriptors {
     static func isPrivate(_ fd: Int32) -> Bool {
         if fd < 0 { return false }
         if fd == xs_get_process_state().pointee.lifeline || fd == Door.last { return true }
+        if fd == DescriptorLimit.spare { return true }
         // Also the one of a session that died: it is closed when the next opens.
         if let state = Session.state, fd > 0, fd == state.pointee.socket { return true }
         guard let region = ProcessState.region else { return false }
@@ -178,6 +184,7 @@ enum Descriptors {
             process.pointee.lifeline = new
         }
         if Door.last == fd { Door.last = new }
+        if DescriptorLimit.spare == fd { DescriptorLimit.exchangeSpare(new) }
         if let state = Session.state, state.pointee.socket == fd { state.pointee.socket = new }
         guard let region = ProcessState.region else { return }
         var index = 0
@@ -257,6 +264,7 @@ enum Descriptors {
         }
         consider(xs_get_process_state().pointee.lifeline)
         consider(Door.last)
+        consider(DescriptorLimit.spare)
         if let state = Session.state, Session.life(state) != nil { consider(state.pointee.socket) }
         if let region = ProcessState.region {
             for index in 0..<ProcessState.arenaCount(region) { consider(ProcessState.arena(region, index).doorbell) }

@@ -223,6 +223,7 @@ enum Session {
         Door.last = socket
         state.pointee.processID = Kernel.processID()
         phase.storeOrdered((phase.load() & ~3) &+ 4 | Phase.open)
+        DescriptorLimit.keepSpare()
         return 0
     }
 

@@ -7,35 +7,35 @@
 
 static void address(const char *what, const struct sockaddr *address) {
     if (address == NULL) {
-        printf(" %s -", what);
+        print(" %s -", what);
         return;
     }
     char text[INET6_ADDRSTRLEN] = "";
     if (address->sa_family == AF_PACKET) {
         const struct sockaddr_ll *link = (const void *)address;
-        printf(" %s link %d type %d:", what, link->sll_ifindex, link->sll_hatype);
+        print(" %s link %d type %d:", what, link->sll_ifindex, link->sll_hatype);
         for (int i = 0; i < link->sll_halen; i++)
-            printf("%02x", link->sll_addr[i]);
+            print("%02x", link->sll_addr[i]);
         return;
     }
     if (address->sa_family == AF_INET)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
     else
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text, sizeof text);
-    printf(" %s %s", what, text);
+    print(" %s %s", what, text);
     if (address->sa_family == AF_INET6)
-        printf("%%%u", ((const struct sockaddr_in6 *)address)->sin6_scope_id);
+        print("%%%u", ((const struct sockaddr_in6 *)address)->sin6_scope_id);
 }
 
 static void list(void) {
     struct ifaddrs *all;
-    CHECK(getifaddrs(&all));
+    must("getifaddrs", getifaddrs(&all));
     for (struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
-        printf("%s flags %x", one->ifa_name, one->ifa_flags);
+        print("%s flags %x", one->ifa_name, one->ifa_flags);
         address("address", one->ifa_addr);
         address("mask", one->ifa_netmask);
         address("to", one->ifa_broadaddr);
-        printf(" data %d\n", one->ifa_data != NULL);
+        print(" data %d\n", one->ifa_data != NULL);
     }
     freeifaddrs(all);
 }
@@ -44,35 +44,35 @@ static void request(int fd, const char *name, const char *what, unsigned long nu
     struct ifreq one = {0};
     strcpy(one.ifr_name, name);
     if (ioctl(fd, number, &one) < 0) {
-        printf("%s %s: %s\n", name, what, strerror(errno));
+        print("%s %s: %s\n", name, what, strerror(errno));
         return;
     }
-    printf("%s %s %s", name, what, one.ifr_name);
+    print("%s %s %s", name, what, one.ifr_name);
     for (size_t i = 0; i < 16; i++)
-        printf(" %02x", ((unsigned char *)&one.ifr_ifru)[i]);
-    printf("\n");
+        print(" %02x", ((unsigned char *)&one.ifr_ifru)[i]);
+    print("\n");
 }
 
 static void requests(int type) {
-    int fd = CHECK(socket(AF_INET, type, 0));
+    int fd = must("socket", socket(AF_INET, type, 0));
     char room[4096];
     struct ifconf all = {.ifc_len = 0, .ifc_buf = NULL};
-    CHECK(ioctl(fd, SIOCGIFCONF, &all));
-    printf("needs %d\n", all.ifc_len);
+    must("SIOCGIFCONF", ioctl(fd, SIOCGIFCONF, &all));
+    print("needs %d\n", all.ifc_len);
     for (int size = sizeof room; size > 0; size -= (int)sizeof room - 50) {
         all = (struct ifconf){.ifc_len = size, .ifc_buf = room};
-        CHECK(ioctl(fd, SIOCGIFCONF, &all));
-        printf("has %d:", all.ifc_len);
+        must("SIOCGIFCONF", ioctl(fd, SIOCGIFCONF, &all));
+        print("has %d:", all.ifc_len);
         for (int i = 0; i < all.ifc_len / (int)sizeof(struct ifreq); i++) {
-            printf(" %s", all.ifc_req[i].ifr_name);
+            print(" %s", all.ifc_req[i].ifr_name);
             address("", &all.ifc_req[i].ifr_addr);
         }
-        printf("\n");
+        print("\n");
     }
     struct if_nameindex *names = if_nameindex();
     for (struct if_nameindex *one = names; one->if_index != 0; one++) {
         char name[IF_NAMESIZE];
-        printf("%u %s %u %s\n", one->if_index, one->if_name, if_nametoindex(one->if_name),
+        print("%u %s %u %s\n", one->if_index, one->if_name, if_nametoindex(one->if_name),
             if_indextoname(one->if_index, name));
         request(fd, one->if_name, "flags", SIOCGIFFLAGS);
         request(fd, one->if_name, "address", SIOCGIFADDR);
@@ -97,13 +97,13 @@ int main(void) {
     requests(SOCK_STREAM);
     char name[IF_NAMESIZE];
     errno = 0;
-    printf("no name: %u", if_nametoindex("none0"));
-    printf(" %s\n", strerror(errno));
+    print("no name: %u", if_nametoindex("none0"));
+    print(" %s\n", strerror(errno));
     errno = 0;
-    printf("no index: %d", if_indextoname(4711, name) == NULL);
-    printf(" %s\n", strerror(errno));
+    print("no index: %d", if_indextoname(4711, name) == NULL);
+    print(" %s\n", strerror(errno));
     errno = 0;
-    printf("too long: %u", if_nametoindex("a-name-of-more-than-sixteen"));
-    printf(" %s\n", strerror(errno));
+    print("too long: %u", if_nametoindex("a-name-of-more-than-sixteen"));
+    print(" %s\n", strerror(errno));
     return 0;
 }
