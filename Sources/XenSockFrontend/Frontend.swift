@@ -83,11 +83,7 @@ public enum Frontend {
         let result =
             handle.isV1
             ? handle.v1.receive(vectors, count, flags: flags) : handle.socket.receive(vectors, count, flags: flags)
-        if result >= 0, let message {
-            message.pointee.msg_namelen = 0
-            message.pointee.msg_controllen = 0
-            message.pointee.msg_flags = 0
-        }
+        if result >= 0, let message { complete(handle, message, flags: flags) }
         return result
     }
 

@@ -65,6 +65,9 @@ extension Frontend {
                 id: handle.entry.id, level: level, name: name, length: length,
                 outProducer: handle.socket.output.produced),
             input: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : Int(length)))
+        if response.ret == 0, level == IPPROTO_TCP, name == 36 /* TCP_INQ */, length >= 4, let value {
+            handle.status.set(tellsUnread, value.loadUnaligned(as: Int32.self) != 0)
+        }
         return Int(response.ret)
     }
 

@@ -56,12 +56,20 @@ func receive(
     }
     let end = timeout.map { monotonic() &+ nanoseconds($0.pointee) } ?? 0
     var flags = flags
+    if flags & Int32(MSG_ERRQUEUE) == 0 {
+        // Unlike recvmsg(2), even where data waits.
+        let error = Frontend.pendingError(socket)
+        if error < 0 { return error }
+    }
     let oneIsEnough = flags & Int32(MSG_WAITFORONE) != 0
     flags &= ~Int32(MSG_WAITFORONE)
     var received = 0
-    while received < min(Int(count), maximumVectors) {
+    while received < Int(count) {
         let result = withUnsafeMutablePointer(to: &messages[received].msg_hdr) { receive(socket, $0, flags: flags) }
-        if result < 0 { return received > 0 ? received : result }
+        if result < 0 {
+            if received > 0 { Frontend.keepError(socket, result) }
+            return received > 0 ? received : result
+        }
         messages[received].msg_len = UInt32(truncatingIfNeeded: result)
         received += 1
         if oneIsEnough { flags |= Int32(MSG_DONTWAIT) }
@@ -91,7 +99,7 @@ func receive(
 ) -> Int {
     guard offset >= -1 else { return 0 &- Int(EINVAL) }
     guard offset == -1 else { return 0 &- Int(ESPIPE) }
-    guard flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT) == 0 else { return 0 &- Int(EOPNOTSUPP) }
+    guard flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND) == 0 else { return 0 &- Int(EOPNOTSUPP) }
     return receive(socket, vectors, count, flags: flags & RWF_NOWAIT != 0 ? Int32(MSG_DONTWAIT) : 0)
 }
 

@@ -27,13 +27,23 @@ func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: 
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
     let address = UnsafeRawPointer(message.pointee.msg_name)
     let length = address == nil ? 0 : message.pointee.msg_namelen
+    guard length <= socklen_t(Int32.max) else { return 0 &- Int(EINVAL) }
+    let refusal = controlRefusal(socket, message)
+    guard refusal == 0 else { return refusal }
     guard count > 0 else { return transmit(socket, nil, 0, flags: flags, address: address, length: length) }
     let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))
     guard size >= 0, let vectors = message.pointee.msg_iov else { return size }
     return Frontend.send(socket, vectors, count, flags: flags, address: address, length: length)
 }
 
-/// sendmmsg(2) to a redirected socket: an error after the first message is that of the next call. Returns the
+private func controlRefusal(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>) -> Int {
+    guard let control = message.pointee.msg_control, message.pointee.msg_controllen > 0 else { return 0 }
+    guard message.pointee.msg_controllen <= Int(Int32.max) else { return 0 &- Int(ENOBUFS) }
+    return Frontend.controlRefusal(
+        socket, UnsafeRawBufferPointer(start: control, count: message.pointee.msg_controllen))
+}
+
+/// sendmmsg(2) to a redirected socket. An error after the first message is dropped, as the kernel drops it. Returns the
 /// kernel's value.
 func transmit(_ socket: SocketHandle, _ messages: UnsafeMutablePointer<mmsghdr>?, _ count: UInt32, flags: Int32) -> Int
 {
@@ -82,6 +92,8 @@ public func xsSendto(
 ) -> Int {
     guard let socket = Frontend.find(fd) else { return xsNextSendto(fd, buffer, size, flags, address, length) }
     let length = address == nil ? 0 : length
+    // The kernel's room for an address, sizeof(struct sockaddr_storage).
+    guard length <= 128 else { return failed(EINVAL) }
     return returned(transmit(socket, buffer, size, flags: flags, address: address, length: length))
 }
 
