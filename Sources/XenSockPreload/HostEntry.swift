@@ -126,7 +126,9 @@ func lookUp(
 
     var buffer = buffer
     let canonical = UnsafePointer(first.pointee.ai_canonname) ?? name
-    let isAlias = strcasecmp(canonical, name) != 0
+    // A name that the search list completed is not the alias of the whole.
+    let length = strlen(name)
+    let isAlias = strncasecmp(canonical, name, length) != 0 || canonical[length] != 0 && canonical[length] != 46
     guard let addresses = buffer.list(count), let aliases = buffer.list(isAlias ? 1 : 0),
         var bytes = buffer.take(count * size, alignment: 4), let official = buffer.copy(canonical)
     else { return .tooSmall }

@@ -6,7 +6,7 @@ import XenSockFrontend
 /// every socket unless it goes to a pipe.
 @c @implementation
 public func xsSendfile(_ out: Int32, _ in: Int32, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
-    if Frontend.find(`in`) != nil { return failed(EINVAL) }
+    if Frontend.find(`in`) != nil { return failed(offset == nil ? EINVAL : ESPIPE) }
     guard let socket = Frontend.find(out) else { return xsNextSendfile(out, `in`, offset, count) }
     return returned(send(file: `in`, to: socket, offset, count))
 }
@@ -34,7 +34,9 @@ func send(file: Int32, to socket: SocketHandle, _ offset: UnsafeMutablePointer<o
         }
         return transfer.sent
     }
-    return transfer.error
+    // What cannot be read at a position is no file to send.
+    let isNoFile = transfer.error == 0 &- Int(EISDIR) || offset == nil && transfer.error == 0 &- Int(ESPIPE)
+    return isNoFile ? 0 &- Int(EINVAL) : transfer.error
 }
 
 private struct FileTransfer {

@@ -262,5 +262,5 @@ int main(void) {
     connection();
     several();
     disconnection();
-    return 0;
+    return done();
 }

@@ -105,5 +105,5 @@ int main(void) {
     errno = 0;
     print("too long: %u", if_nametoindex("a-name-of-more-than-sixteen"));
     print(" %s\n", strerror(errno));
-    return 0;
+    return done();
 }

@@ -60,7 +60,7 @@ static void sockets(const char *limits) {
     close(listener);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv UNUSED) {
     struct rlimit limit;
     must("getrlimit", getrlimit(RLIMIT_NOFILE, &limit));
     limit.rlim_cur = 300;
@@ -82,5 +82,5 @@ int main(int argc, char **argv) {
         _exit(0);
     }
     wait(NULL);
-    return 0;
+    return done();
 }
