@@ -7,6 +7,8 @@ public struct Launch {
     public let arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     /// Give the command a network namespace without an interface.
     public var isolates = false
+    /// Whether the command and its descendants may use io_uring; nil: unless they are isolated.
+    public var ioUring: IOUring?
     /// Run a program that will not load the library, too.
     public var force = false
     /// The session socket of a running service; nil for a private service.
@@ -29,12 +31,14 @@ public struct Launch {
         if !force, let unsuitable = unsuitableProgram(at: program, searchPath: searchPath) {
             throw LaunchError(
                 "\(unsuitable.path) \(unsuitable.obstacle.reason).\n"
-                    + "Its sockets would be the kernel's, so it is not run; --force runs it all the same.")
+                    + "Its sockets would be the kernel's, so it is not run. \(unsuitable.obstacle.wayOut); "
+                    + "--force runs it all the same.")
         }
         let installation = try Installation()
         try connectService(installation)
         // The service was started first, and so stays where the network is.
         if isolates { try isolateNetwork() }
+        if (ioUring ?? (isolates ? .deny : .allow)) == .deny { try forbidIOUring() }
         let inherited = environmentValue("LD_PRELOAD")
         setEnvironment("LD_PRELOAD", preloadList(adding: installation.library, to: inherited))
         // Only a text: what a shell makes of a program that the kernel refuses is anything.

@@ -26,6 +26,19 @@ public enum PreloadObstacle: Equatable, Sendable {
         case .goRuntime: "is a Go program, whose runtime makes system calls without the C library"
         }
     }
+
+    /// What to do about it: a sentence without its full stop.
+    public var wayOut: String {
+        switch self {
+        case .setUserID, .setGroupID:
+            "Run it as the user or group that it belongs to, or run a copy without the mode bit as one with its rights"
+        case .fileCapabilities: "Run it as root, or run a copy, which has no capabilities, as one with its rights"
+        case .staticallyLinked: "Install or build it dynamically linked"
+        case .foreign: "Install it for this machine"
+        case .musl: "Install or build it for glibc"
+        case .goRuntime: "Reach it through a program that loads the library, such as a proxy"
+        }
+    }
 }
 
 /// A program that does not get the library, and why.
@@ -53,6 +66,8 @@ public func unsuitableProgram(
     for _ in 0..<chainLimit {
         guard let file = ExecutableFile(path: path) else { return nil }
         if let image = ELFImage(of: file) {
+            // glibc's loader as a command loads the library with the program that it is given.
+            if image.interpreter == nil, image.type == UInt16(ET_DYN), isLoader(path) { return nil }
             return obstacle(of: image, in: file, userID: userID, groupID: groupID)
                 .map { UnsuitableProgram(path: path, obstacle: $0) }
         }
@@ -61,6 +76,11 @@ public func unsuitableProgram(
         path = interpreter
     }
     return nil
+}
+
+private func isLoader(_ path: String) -> Bool {
+    let name = path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
+    return name.hasPrefix("ld-linux") || name == "ld.so"
 }
 
 private func obstacle(
@@ -94,11 +114,29 @@ func scriptInterpreter(_ start: [UInt8], searchPath: String?) -> String? {
     let line = start.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
     let words = String(decoding: line, as: UTF8.self).split(maxSplits: 1) { $0 == " " || $0 == "\t" }
     guard let interpreter = words.first.map(String.init) else { return nil }
-    if interpreter.hasSuffix("/env"), words.count == 2 {
-        let name = words[1].split { $0 == " " || $0 == "\t" }
-        if name.count == 1, !name[0].hasPrefix("-"), !name[0].contains("=") {
-            return try? findCommand(String(name[0]), searchPath: searchPath)
-        }
+    if interpreter.hasSuffix("/env"), words.count == 2, let name = commandOfEnv(words[1]) {
+        return try? findCommand(name, searchPath: searchPath)
     }
     return interpreter
+}
+
+/// The command in what a `#!` line gives to env(1): one word, or with `-S` several, of which options and variables come
+/// first. Nil where the words need more of env's rules than that.
+private func commandOfEnv(_ argument: Substring) -> String? {
+    var words = argument.split { $0 == " " || $0 == "\t" }[...]
+    guard let first = words.first else { return nil }
+    let splits = ["-S", "-vS", "--split-string"].contains(first)
+    if splits {
+        words.removeFirst()
+    } else if words.count > 1 {
+        // The kernel hands over one argument: env looks for a program with spaces in its name.
+        return nil
+    }
+    while let word = words.first, splits, ["-i", "-", "--ignore-environment"].contains(word) || word.contains("=") {
+        words.removeFirst()
+    }
+    guard let name = words.first, !name.hasPrefix("-"), !name.contains(where: { "=\"'\\$".contains($0) }) else {
+        return nil
+    }
+    return String(name)
 }

@@ -5,7 +5,7 @@ import XenSockLaunch
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
-        usage: "xensock run [--isolate] [--policy FILE] [--socket PATH] [--force] [--] COMMAND [ARGUMENT ...]",
+        usage: "xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--force] [--] COMMAND [ARGUMENT ...]",
         discussion: """
             COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \
             exit status is its own. Everything from COMMAND on is COMMAND's, options too.
@@ -29,6 +29,14 @@ struct Run: ParsableCommand {
 
     @Flag(help: "Give COMMAND a network namespace without any interface, so that XenSock is its only way out.")
     var isolate = false
+
+    @Option(
+        name: .customLong("io-uring"),
+        help: ArgumentHelp(
+            "Whether COMMAND may use io_uring, whose socket operations the library does not see.",
+            discussion: "Default: deny with --isolate, otherwise allow. Denied, io_uring_setup(2) fails with ENOSYS.",
+            valueName: "allow|deny"))
+    var ioUring: IOUring?
 
     @Option(help: ArgumentHelp("The private service's policy file.", valueName: "FILE"))
     var policy: String?
@@ -65,9 +73,12 @@ struct Run: ParsableCommand {
         let start = Int(CommandLine.argc) - words
         var launch = Launch(arguments: CommandLine.unsafeArgv + start)
         launch.isolates = isolate
+        launch.ioUring = ioUring
         launch.force = force
         launch.socket = socket
         launch.policy = policy
         try launch.execute()
     }
 }
+
+extension IOUring: ExpressibleByArgument {}

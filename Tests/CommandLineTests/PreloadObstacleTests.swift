@@ -87,6 +87,32 @@ import Testing
         #expect(obstacle(script, searchPath: "/nonexistent") == nil)
     }
 
+    @Test(arguments: [
+        ("-S tool", true), ("-S -i A=b tool -x", true), ("--split-string tool", true), ("-u A tool", false),
+        ("tool -x", false), ("-S \"tool\"", false),
+    ])
+    func envsOptionsAreFollowedAsFarAsTheyAreClear(_ words: String, _ isFound: Bool) throws {
+        try directory.file("tool", ProgramFixture(interpreter: nil).bytes)
+        let script = try directory.file("script", "#!/usr/bin/env \(words)\n".utf8)
+        #expect(obstacle(script, searchPath: directory.path) == (isFound ? .staticallyLinked : nil))
+    }
+
+    @Test func theLoaderItselfIsSuitable() throws {
+        let bytes = ProgramFixture(type: UInt16(ET_DYN), interpreter: nil).bytes
+        #expect(obstacle(try directory.file("ld-linux-x86-64.so.2", bytes)) == nil)
+        #expect(obstacle(try directory.file("static-pie", bytes)) == .staticallyLinked)
+    }
+
+    @Test func everyObstacleSaysAWayOut() {
+        let all: [PreloadObstacle] = [
+            .setUserID, .setGroupID, .fileCapabilities, .staticallyLinked, .foreign("it is not"), .musl(loader: "x"),
+            .goRuntime,
+        ]
+        for obstacle in all {
+            #expect(!obstacle.wayOut.isEmpty && !obstacle.wayOut.hasSuffix("."))
+        }
+    }
+
     @Test func aTextWithoutAnInterpreterLineIsTheShells() {
         #expect(scriptInterpreter(Array("echo hello\n".utf8), searchPath: nil) == "/bin/sh")
         #expect(scriptInterpreter([0x4d, 0x5a, 0, 0], searchPath: nil) == nil)

@@ -23,4 +23,9 @@ int xs_unshare_network(int user);
 /* The size in bytes of a file's capabilities (security.capability, capabilities(7)), or the negative errno. */
 long xs_capabilities_size(int fd);
 
+/* Makes io_uring_setup(2) fail with ENOSYS from now on, for this process and its descendants. That needs CAP_SYS_ADMIN in
+ * the process's user namespace, or `without_new_privileges`: programs are then executed without the rights that set-user-ID
+ * and file capabilities would add. Returns 0 or the negative errno (EACCES: neither). */
+int xs_forbid_io_uring(int without_new_privileges);
+
 #endif
