@@ -32,12 +32,14 @@ struct LinuxKernel: SocketKernel {
 
     func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
         if let network = owner(descriptor) { return network.connect(descriptor, address) }
-        return Int32(truncatingIfNeeded: call(SYS_connect, Int(descriptor), self.address(address.baseAddress), address.count))
+        return Int32(
+            truncatingIfNeeded: call(SYS_connect, Int(descriptor), self.address(address.baseAddress), address.count))
     }
 
     func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
         if let network = owner(descriptor) { return network.bind(descriptor, address) }
-        return Int32(truncatingIfNeeded: call(SYS_bind, Int(descriptor), self.address(address.baseAddress), address.count))
+        return Int32(
+            truncatingIfNeeded: call(SYS_bind, Int(descriptor), self.address(address.baseAddress), address.count))
     }
 
     func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {

@@ -20,8 +20,9 @@
         ///   - dialect: `xensock2`, `pvcalls1` or `draft1`.
         /// - Returns: false if one of both is none.
         public static func start(path: String, dialect: String) -> Bool {
-            guard let number = [Dialect.xensock2: "xensock2", .pvcalls1: "pvcalls1", .draft1: "draft1"]
-                .first(where: { $0.value == dialect })?.key.number, !path.isEmpty, path.utf8.count < 108
+            guard
+                let number = [Dialect.xensock2: "xensock2", .pvcalls1: "pvcalls1", .draft1: "draft1"]
+                    .first(where: { $0.value == dialect })?.key.number, !path.isEmpty, path.utf8.count < 108
             else { return false }
             let process = xs_get_process_state()
             process.pointee.lifeline = -1

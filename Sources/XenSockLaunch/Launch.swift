@@ -59,7 +59,8 @@ public struct Launch {
         let policy = policy.map(absolutePath)
         if let policy, access(policy, R_OK) != 0 { throw LaunchError("\(policy): \(describe(errno))") }
         let keepsErrors = environmentValue("XENSOCK_DEBUG") == "1"
-        let started = try PrivateService(program: service, policy: policy, agent: hasAgent ? runningExecutable() : nil, keepsErrors: keepsErrors)
+        let started = try PrivateService(
+            program: service, policy: policy, agent: hasAgent ? runningExecutable() : nil, keepsErrors: keepsErrors)
         setEnvironment("XENSOCK_SOCKET", started.socket)
         setEnvironment("XENSOCK_LIFELINE", String(started.lifeline))
     }

@@ -5,7 +5,8 @@ import XenSockLaunch
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
-        usage: "xensock run [--isolate] [--policy FILE] [--socket PATH] [--agent] [--force] [--] COMMAND [ARGUMENT ...]",
+        usage:
+            "xensock run [--isolate] [--policy FILE] [--socket PATH] [--agent] [--force] [--] COMMAND [ARGUMENT ...]",
         discussion: """
             COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \
             exit status is its own. Everything from COMMAND on is COMMAND's, options too.
@@ -61,7 +62,8 @@ struct Run: ParsableCommand {
             throw ValidationError("--policy is for a private service; the service behind --socket has its own policy.")
         }
         if agent, socket != nil {
-            throw ValidationError("--agent is for a private service; start `xensock agent` for the one behind --socket.")
+            throw ValidationError(
+                "--agent is for a private service; start `xensock agent` for the one behind --socket.")
         }
         if words == 0 { throw ValidationError("There is no COMMAND to run.") }
     }
