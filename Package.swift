@@ -58,20 +58,34 @@ if embedded {
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockResolver", path: "shim/resolver"),
-        .executableTarget(
-            name: "xensockd",
+        // What makes a process a service: options, policy file, signals, service manager.
+        .target(
+            name: "XenSockDaemon",
             dependencies: [
-                "XenSockBackend",
+                "CXenSockSystem", "XenSockBackend",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
+            ]),
+        .executableTarget(
+            name: "xensockd",
+            dependencies: [
+                "XenSockBackend", "XenSockDaemon",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        // The frontend of one service as the network of another. Knows both; neither knows the other.
+        .target(
+            name: "XenSockAgent",
+            dependencies: [
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
         .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch"]),
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockLaunch",
+                "XenSockAgent", "XenSockDaemon", "XenSockLaunch",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
@@ -81,7 +95,7 @@ if embedded {
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
-        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "xensockd"]),
+        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .executableTarget(
             name: "ring-stress",

@@ -11,7 +11,7 @@ public final class Service {
     typealias Socket = BackendSocket<LinuxKernel>
     typealias Arena = SessionArena<LinuxKernel>
 
-    let kernel = LinuxKernel()
+    let kernel: LinuxKernel
     var configuration: ServiceConfiguration
     let policy: any BackendPolicy
     let resolver: any NameResolver
@@ -62,10 +62,13 @@ public final class Service {
 
     /// Begins to listen.
     ///
+    /// - Parameter network: performs the calls on network sockets; nil for the kernel.
     /// - Throws: `ServiceError`.
     public init(
-        configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger
+        configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger,
+        network: (any SocketNetwork)? = nil
     ) throws {
+        kernel = LinuxKernel(network: network)
         self.configuration = configuration
         self.policy = policy
         self.resolver = resolver
@@ -76,7 +79,7 @@ public final class Service {
         epoll = kernel.epollCreate()
         wakeup = kernel.eventDescriptor()
         switch configuration.listening {
-        case .path(let path, let mode): listener = kernel.listen(path: path, mode: mode)
+        case .path(let path, let mode): listener = LinuxKernel().listen(path: path, mode: mode)
         case .descriptor(let descriptor): listener = descriptor
         }
         guard listener >= 0 else { throw ServiceError(call: "listen", errno: 0 &- listener) }
@@ -189,7 +192,7 @@ public final class Service {
         case .none: break
         case .network(let socket):
             awaken(socket.arena)
-            socket.networkEvent(events)
+            socket.networkEvent(kernel.completed(socket.network, events: events))
             settle(socket)
         case .placeholder(let socket):
             socket.placeholderEvent(events)
@@ -197,7 +200,7 @@ public final class Service {
         case .v1Network(let local):
             // A draining socket has no more to do with its arena, which may be gone.
             if !local.isDetached { awaken(local.channel.arena) }
-            local.socket.networkEvent(events)
+            local.socket.networkEvent(kernel.completed(local.socket.network, events: events))
             settle(local)
         case .v1Placeholder(let local):
             local.placeholderEvent(events)

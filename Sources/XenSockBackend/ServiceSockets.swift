@@ -170,8 +170,13 @@ extension Service {
         queries[query] = socket
     }
 
-    func takeAnswers() {
-        resolver.takeResults { query, answer in
+    func takeAnswers() { deliver(resolver.takeResults) }
+
+    /// Hands answer records to the sockets that asked.
+    ///
+    /// - Parameter results: calls its argument with each completion and its record.
+    public func deliver(_ results: ((UInt64, [UInt8]) -> Void) -> Void) {
+        results { query, answer in
             guard let socket = queries.removeValue(forKey: query) else { return }
             socket.answerQuery(answer)
             settle(socket)

@@ -95,20 +95,17 @@ extension BackendSocket {
     func closeNetwork(abort: Bool) {
         guard network >= 0 else { return }
         if abort {
-            setLinger(on: 1, seconds: 0)
+            kernel.prepareAbort(network)
         } else if let lingerSeconds, lingerSeconds != 0 {
             // close(2) would wait, although the descriptor does not block.
-            setLinger(on: 0, seconds: 0)
+            let off: (Int32, Int32) = (0, 0)
+            _ = withUnsafeBytes(of: off) {
+                kernel.setsockopt(network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
+            }
         }
         // Nobody else has a copy of this descriptor, so closing ends its watch.
         isWatched = false
         kernel.close(network)
         network = -1
-    }
-
-    private func setLinger(on: Int32, seconds: Int32) {
-        _ = withUnsafeBytes(of: (on, seconds)) {
-            kernel.setsockopt(network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
-        }
     }
 }

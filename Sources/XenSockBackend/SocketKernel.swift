@@ -63,6 +63,8 @@ protocol SocketKernel {
     func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
     func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
     func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32
+    /// The close that follows resets the connection.
+    func prepareAbort(_ descriptor: Int32)
     /// Does not wait.
     func poll(_ descriptor: Int32, _ events: PollEvents) -> PollEvents
 
@@ -79,4 +81,16 @@ protocol SocketKernel {
     func unmap(_ address: UnsafeMutableRawPointer, size: Int)
     /// CLOCK_MONOTONIC in nanoseconds.
     func now() -> UInt64
+}
+
+extension SocketKernel {
+    func prepareAbort(_ descriptor: Int32) { resetOnClose(descriptor) }
+
+    /// SO_LINGER of no time.
+    func resetOnClose(_ descriptor: Int32) {
+        let linger: (Int32, Int32) = (1, 0)
+        _ = withUnsafeBytes(of: linger) {
+            setsockopt(descriptor, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
+        }
+    }
 }

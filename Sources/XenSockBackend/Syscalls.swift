@@ -4,6 +4,16 @@ import XenSockRing
 
 /// The kernel. The only place of the service's data path that makes system calls.
 struct LinuxKernel: SocketKernel {
+    /// Performs the calls on network sockets instead, if there is one.
+    var network: (any SocketNetwork)?
+
+    /// The network whose socket a descriptor is; nil for the kernel's own.
+    @inline(__always)
+    private func owner(_ descriptor: Int32) -> (any SocketNetwork)? {
+        guard let network, network.owns(descriptor) else { return nil }
+        return network
+    }
+
     @inline(__always)
     private func call(_ number: Int32, _ a: Int, _ b: Int = 0, _ c: Int = 0, _ d: Int = 0, _ e: Int = 0, _ f: Int = 0)
         -> Int
@@ -15,23 +25,30 @@ struct LinuxKernel: SocketKernel {
     private func address(_ pointer: UnsafeRawPointer?) -> Int { Int(bitPattern: pointer) }
 
     func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 {
+        if let network { return network.socket(domain: domain, type: type, protocolNumber: protocolNumber) }
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         return Int32(truncatingIfNeeded: call(SYS_socket, Int(domain), Int(type | flags), Int(protocolNumber)))
     }
 
     func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
-        Int32(truncatingIfNeeded: call(SYS_connect, Int(descriptor), self.address(address.baseAddress), address.count))
+        if let network = owner(descriptor) { return network.connect(descriptor, address) }
+        return Int32(
+            truncatingIfNeeded: call(SYS_connect, Int(descriptor), self.address(address.baseAddress), address.count))
     }
 
     func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
-        Int32(truncatingIfNeeded: call(SYS_bind, Int(descriptor), self.address(address.baseAddress), address.count))
+        if let network = owner(descriptor) { return network.bind(descriptor, address) }
+        return Int32(
+            truncatingIfNeeded: call(SYS_bind, Int(descriptor), self.address(address.baseAddress), address.count))
     }
 
     func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
-        Int32(truncatingIfNeeded: call(SYS_listen, Int(descriptor), Int(backlog)))
+        if let network = owner(descriptor) { return network.listen(descriptor, backlog: backlog) }
+        return Int32(truncatingIfNeeded: call(SYS_listen, Int(descriptor), Int(backlog)))
     }
 
     func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        if let network { return network.accept(descriptor, address: address, length: &length) }
         let flags = Int(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let pointer = self.address(address)
         return withUnsafeMutablePointer(to: &length) {
@@ -41,6 +58,7 @@ struct LinuxKernel: SocketKernel {
 
     @inline(__always)
     func receive(_ descriptor: Int32, into segments: Segments) -> Int {
+        if let network { return network.receive(descriptor, into: segments) }
         if segments.second.isEmpty {
             return call(SYS_read, Int(descriptor), address(segments.first.baseAddress), segments.first.count)
         }
@@ -50,6 +68,7 @@ struct LinuxKernel: SocketKernel {
 
     @inline(__always)
     func send(_ descriptor: Int32, from segments: Segments) -> Int {
+        if let network { return network.send(descriptor, from: segments) }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
         if segments.second.isEmpty {
             let first = segments.first
@@ -75,19 +94,27 @@ struct LinuxKernel: SocketKernel {
     }
 
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
+        if let network { return network.sendUrgent(descriptor, byte: byte) }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_OOB)
         return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(descriptor), address($0.baseAddress), 1, flags) }
     }
 
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
-        Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))
+        if let network = owner(descriptor) { return network.shutdown(descriptor, how: how) }
+        return Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))
     }
 
-    func close(_ descriptor: Int32) { _ = call(SYS_close, Int(descriptor)) }
+    func close(_ descriptor: Int32) {
+        if let network = owner(descriptor) { return network.close(descriptor) }
+        _ = call(SYS_close, Int(descriptor))
+    }
 
     func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
     ) -> Int32 {
+        if let network = owner(descriptor) {
+            return network.getsockopt(descriptor, level: level, name: name, value: value, length: &length)
+        }
         let pointer = address(value)
         return withUnsafeMutablePointer(to: &length) {
             Int32(
@@ -97,17 +124,26 @@ struct LinuxKernel: SocketKernel {
     }
 
     func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
-        Int32(
+        if let network = owner(descriptor) {
+            return network.setsockopt(descriptor, level: level, name: name, value: value)
+        }
+        return Int32(
             truncatingIfNeeded: call(
                 SYS_setsockopt, Int(descriptor), Int(level), Int(name), address(value.baseAddress), value.count))
     }
 
     func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
-        name(SYS_getsockname, descriptor, address, &length)
+        if let network = owner(descriptor) {
+            return network.getsockname(descriptor, address: address, length: &length)
+        }
+        return name(SYS_getsockname, descriptor, address, &length)
     }
 
     func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
-        name(SYS_getpeername, descriptor, address, &length)
+        if let network = owner(descriptor) {
+            return network.getpeername(descriptor, address: address, length: &length)
+        }
+        return name(SYS_getpeername, descriptor, address, &length)
     }
 
     private func name(_ number: Int32, _ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ length: inout UInt32)
@@ -120,12 +156,16 @@ struct LinuxKernel: SocketKernel {
     }
 
     func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32 {
-        withUnsafeMutablePointer(to: &value) {
+        if let network = owner(descriptor) { return network.ioctl(descriptor, request: request, value: &value) }
+        return withUnsafeMutablePointer(to: &value) {
             Int32(truncatingIfNeeded: call(SYS_ioctl, Int(descriptor), Int(request), Int(bitPattern: $0)))
         }
     }
 
     func poll(_ descriptor: Int32, _ events: PollEvents) -> PollEvents {
+        if let network = owner(descriptor) {
+            return PollEvents(rawValue: network.poll(descriptor, events: events.rawValue))
+        }
         var entry = pollfd(fd: descriptor, events: events.rawValue, revents: 0)
         var timeout = timespec(tv_sec: 0, tv_nsec: 0)
         let count = withUnsafeMutablePointer(to: &entry) { entry in
@@ -134,6 +174,16 @@ struct LinuxKernel: SocketKernel {
             }
         }
         return count > 0 ? PollEvents(rawValue: entry.revents) : []
+    }
+
+    func prepareAbort(_ descriptor: Int32) {
+        if let network = owner(descriptor) { return network.prepareAbort(descriptor) }
+        resetOnClose(descriptor)
+    }
+
+    /// What epoll reported of a network socket, with what its descriptor cannot show.
+    func completed(_ descriptor: Int32, events: UInt32) -> UInt32 {
+        network?.completed(descriptor, events: events) ?? events
     }
 
     func sendToken(_ placeholder: Int32) -> Int {

@@ -158,11 +158,7 @@ extension V1Socket {
 
     func closeNetwork(abort: Bool) {
         guard network >= 0 else { return }
-        if abort {
-            _ = withUnsafeBytes(of: (Int32(1), Int32(0))) {
-                kernel.setsockopt(network, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
-            }
-        }
+        if abort { kernel.prepareAbort(network) }
         if isWatched { kernel.epollDelete(epoll, network) }
         isWatched = false
         kernel.close(network)

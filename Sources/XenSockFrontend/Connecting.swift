@@ -106,6 +106,8 @@ extension Frontend {
                 if result == -Int(EBADF), !isAttached, attach(handle) {
                     // A listener that was inherited. The port went with the refused request; the next try takes another.
                     isAttached = true
+                } else if result == -Int(ENETDOWN), isServed() {
+                    return silence(handle)
                 } else if result != -Int(EAGAIN) {
                     return result
                 }
@@ -135,6 +137,9 @@ extension Frontend {
             if interrupted < 0 { return interrupted }
         }
     }
+
+    /// Whether the service is there: its ENETDOWN means that what is behind it is gone, and with that the listener.
+    static func isServed() -> Bool { Session.state.map { Session.life($0) != nil } ?? false }
 
     /// The service is gone, and with it the listener; its placeholder would report that for ever, and most programs ask
     /// again for ever. So the error comes once, and the descriptor becomes one that reports nothing.

@@ -94,17 +94,27 @@ enum ProcessState {
     /// - Returns: its index; nil if there are too many.
     static func addArena(_ region: UnsafeMutableRawPointer, _ arena: ArenaRecord) -> Int? {
         let count = arenaCount(region)
+        var index = 0
+        while index < count {
+            if record(region, index).pointee.ports == 0 {
+                record(region, index).pointee = arena
+                return index
+            }
+            index &+= 1
+        }
         if count >= maximumArenas { return nil }
         record(region, count).initialize(to: arena)
         SharedWord32(region + arenaCountOffset).store(UInt32(count &+ 1))
         return count
     }
 
-    /// Takes back the arena that was added last and that no socket was made in. The session's lock is held since.
-    static func removeLastArena(_ region: UnsafeMutableRawPointer) {
-        let index = arenaCount(region) &- 1
+    /// Takes back an arena that no socket is in; its index will be used again. The session's lock is held.
+    static func removeArena(_ region: UnsafeMutableRawPointer, _ index: Int) {
         let arena = record(region, index).pointee
-        SharedWord32(region + arenaCountOffset).store(UInt32(index))
+        guard arena.ports > 0 else { return }
+        record(region, index).pointee.ports = 0
+        record(region, index).pointee.id = 0
+        record(region, index).pointee.doorbell = -1
         Kernel.unmap(arena.base, Int(Arena.pageCount(ports: arena.ports)) &* pageSize)
         if arena.doorbell >= 0 { _ = Kernel.close(arena.doorbell) }
     }

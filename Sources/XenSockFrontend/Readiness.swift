@@ -23,7 +23,7 @@ extension Frontend {
     }
 
     /// The events that TCP reports always and the placeholder does not.
-    private static func missing(_ handle: SocketHandle, _ asked: Int16) -> Int16 {
+    static func missing(_ handle: SocketHandle, _ asked: Int16) -> Int16 {
         switch handle.status.state {
         case .open:
             return Int16(POLLHUP)

@@ -156,6 +156,9 @@ enum Session {
     static func opened(quietly: Bool = false) -> UnsafeMutablePointer<SessionState>? {
         guard let state = mappedState() else { return nil }
         if life(state) != nil { return state }
+        #if !hasFeature(Embedded)
+            if Relay.isResting { return nil }
+        #endif
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
         let failures = SharedWord32(&state.pointee.failures).load()
@@ -252,7 +255,7 @@ enum Session {
             let result = connect(state, socket, frame, buffer.count, &patience)
             if result < 0 {
                 state.pointee.base = nil
-                ProcessState.removeLastArena(region)
+                ProcessState.removeArena(region, Int(state.pointee.arena))
             }
             return result
         }

@@ -28,6 +28,7 @@ extension Frontend {
                     length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
                 }
             }
+            if result == -Int(ENETDOWN), isServed() { return silence(handle) }
             if result != -Int(EAGAIN) { return result }
             let error = handle.status.takeError()
             if error != 0 { return -error }

@@ -15,6 +15,8 @@ public struct Launch {
     public var socket: String?
     /// A policy file for the private service.
     public var policy: String?
+    /// Put an agent, which is this program, between the command and the private service.
+    public var hasAgent = false
 
     public init(arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
         self.arguments = arguments
@@ -61,7 +63,8 @@ public struct Launch {
         let policy = policy.map(absolutePath)
         if let policy, access(policy, R_OK) != 0 { throw LaunchError("\(policy): \(describe(errno))") }
         let keepsErrors = environmentValue("XENSOCK_DEBUG") == "1"
-        let started = try PrivateService(program: service, policy: policy, keepsErrors: keepsErrors)
+        let started = try PrivateService(
+            program: service, policy: policy, agent: hasAgent ? runningExecutable() : nil, keepsErrors: keepsErrors)
         setEnvironment("XENSOCK_SOCKET", started.socket)
         setEnvironment("XENSOCK_LIFELINE", String(started.lifeline))
     }

@@ -17,31 +17,44 @@ public struct PrivateService {
     /// - Parameters:
     ///   - program: the service's executable, an absolute path.
     ///   - policy: a policy file, an absolute path; nil for the service's default.
+    ///   - agent: an executable whose `agent` is put before the service, an absolute path; nil for none.
     ///   - keepsErrors: leave it this process's standard error.
     /// - Throws: what the service says if it does not come to listening.
-    public init(program: String, policy: String?, keepsErrors: Bool) throws(LaunchError) {
+    public init(program: String, policy: String?, agent: String? = nil, keepsErrors: Bool) throws(LaunchError) {
         let lifeline = try Lifeline()
-        let ready = try Pipe()
         let directory = try PrivateDirectory()
-        var arguments = [
-            program, "--socket", directory.socket, "--private",
-            "--lifeline-fd", String(lifeline.readingEnd), "--ready-fd", String(ready.writingEnd),
-        ]
-        if let policy { arguments += ["--policy", policy] }
-        let result = withArguments(arguments) {
-            xs_start_daemon(program, $0, lifeline.readingEnd, ready.writingEnd, keepsErrors ? 1 : 0)
-        }
-        close(ready.writingEnd)
-        close(lifeline.readingEnd)
-        let refusal = result == 0 ? Self.refusal(from: ready.readingEnd) : describe(-result)
-        close(ready.readingEnd)
-        if let refusal {
+        defer { close(lifeline.readingEnd) }
+        do {
+            var arguments = [program, "--socket", directory.socket]
+            if let policy { arguments += ["--policy", policy] }
+            try Self.start(arguments, lifeline, keepsErrors: keepsErrors)
+            if let agent {
+                let arguments = [agent, "agent", "--socket", directory.agentSocket, "--upstream", directory.socket]
+                try Self.start(arguments, lifeline, keepsErrors: keepsErrors)
+            }
+        } catch {
             close(lifeline.writingEnd)
             directory.remove()
-            throw LaunchError("\(program) did not start: \(refusal)")
+            throw error
         }
-        socket = directory.socket
+        socket = agent == nil ? directory.socket : directory.agentSocket
         self.lifeline = lifeline.writingEnd
+    }
+
+    /// Starts a service that ends with the lifeline, and returns when it listens.
+    private static func start(_ words: [String], _ lifeline: Lifeline, keepsErrors: Bool) throws(LaunchError) {
+        let ready = try Pipe()
+        let arguments =
+            words + [
+                "--private", "--lifeline-fd", String(lifeline.readingEnd), "--ready-fd", String(ready.writingEnd),
+            ]
+        let result = withArguments(arguments) {
+            xs_start_daemon(words[0], $0, lifeline.readingEnd, ready.writingEnd, keepsErrors ? 1 : 0)
+        }
+        close(ready.writingEnd)
+        let refusal = result == 0 ? refusal(from: ready.readingEnd) : describe(-result)
+        close(ready.readingEnd)
+        if let refusal { throw LaunchError("\(words[0]) did not start: \(refusal)") }
     }
 
     /// Waits for the service's word: nil if it listens, otherwise its error text.
@@ -69,6 +82,7 @@ public struct PrivateService {
 struct PrivateDirectory {
     let path: String
     var socket: String { path + "/xensock.sock" }
+    var agentSocket: String { path + "/agent.sock" }
 
     init() throws(LaunchError) {
         let runtime = environmentValue("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? $0 : nil }
@@ -87,6 +101,7 @@ struct PrivateDirectory {
     /// Removes what a service that failed has left.
     func remove() {
         unlink(socket)
+        unlink(agentSocket)
         rmdir(path)
     }
 }

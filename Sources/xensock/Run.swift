@@ -5,7 +5,10 @@ import XenSockLaunch
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
-        usage: "xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--force] [--] COMMAND [ARGUMENT ...]",
+        usage: """
+            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--agent] [--force] [--] COMMAND \
+            [ARGUMENT ...]
+            """,
         discussion: """
             COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \
             exit status is its own. Everything from COMMAND on is COMMAND's, options too.
@@ -44,6 +47,12 @@ struct Run: ParsableCommand {
     @Option(help: ArgumentHelp("Use the service that listens on this socket.", valueName: "PATH"))
     var socket: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Put an agent between COMMAND and the private service.",
+            discussion: "As in a guest; see `xensock agent --help`."))
+    var agent = false
+
     @Flag(help: "Run COMMAND even if the library will not be loaded into it (static, set-user-ID, musl, Go, ...).")
     var force = false
 
@@ -62,6 +71,10 @@ struct Run: ParsableCommand {
         if policy != nil, socket != nil {
             throw ValidationError("--policy is for a private service; the service behind --socket has its own policy.")
         }
+        if agent, socket != nil {
+            throw ValidationError(
+                "--agent is for a private service; start `xensock agent` for the one behind --socket.")
+        }
         if words == 0 { throw ValidationError("There is no COMMAND to run.") }
     }
 
@@ -77,6 +90,7 @@ struct Run: ParsableCommand {
         launch.force = force
         launch.socket = socket
         launch.policy = policy
+        launch.hasAgent = agent
         try launch.execute()
     }
 }

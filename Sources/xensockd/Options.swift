@@ -1,5 +1,5 @@
 import ArgumentParser
-import Logging
+import XenSockDaemon
 
 /// The command line.
 struct Options: ParsableArguments {
@@ -25,58 +25,11 @@ struct Options: ParsableArguments {
     @Option(help: ArgumentHelp("Check a policy file, say whether it is good, and exit.", valueName: "file"))
     var checkPolicy: String?
 
-    @Flag(
-        name: .customLong("private"),
-        help: ArgumentHelp(
-            "End by itself with the programs it was started for.",
-            discussion: """
-                That is when the lifeline is closed and no session and no socket is left. The socket file is then removed, and \
-                its directory too if that is empty. Needs --lifeline-fd.
-                """))
-    var isPrivate = false
-
-    @Option(
-        help: ArgumentHelp(
-            "The reading end of a pipe; its end of file means that all programs are gone.",
-            valueName: "fd"))
-    var lifelineFd: Int32?
-
-    @Option(
-        help: ArgumentHelp(
-            "Write the byte \"1\" to this descriptor when listening, or the text of the error.",
-            valueName: "fd"))
-    var readyFd: Int32?
-
-    @Option(help: ArgumentHelp("Open at most this many sessions at one time.", valueName: "count"))
-    var maxSessions: Int?
-
-    @Option(
-        help: ArgumentHelp(
-            "Open at most this many sockets at one time, all sessions together.",
-            valueName: "count"))
-    var maxSockets: Int?
-
-    @Option(
-        help: ArgumentHelp(
-            "Log from this level on.",
-            discussion: "Default: info, or debug if XENSOCK_DEBUG=1.", valueName: "level"))
-    var logLevel: Logger.Level?
+    @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
-        if isPrivate, lifelineFd == nil {
-            throw ValidationError("--private needs --lifeline-fd, which says when the programs are gone")
-        }
-        if lifelineFd != nil, !isPrivate { throw ValidationError("--lifeline-fd belongs to --private") }
-        for (name, value) in [("--lifeline-fd", lifelineFd), ("--ready-fd", readyFd)] {
-            if let value, value < 0 { throw ValidationError("\(name) \(value): must be a descriptor, 0 or above") }
-        }
-        for (name, value) in [("--max-sessions", maxSessions), ("--max-sockets", maxSockets)] {
-            if let value, value < 1 { throw ValidationError("\(name) \(value): must be 1 or more") }
-        }
-        if let checkPolicy, socket != nil || policy != nil || isPrivate || readyFd != nil {
+        if let checkPolicy, socket != nil || policy != nil || daemon.isPrivate || daemon.readyFd != nil {
             throw ValidationError("--check-policy \(checkPolicy) only checks; give it alone")
         }
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}

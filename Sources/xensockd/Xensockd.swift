@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
-import Logging
 import XenSockBackend
+import XenSockDaemon
 
 @main
 struct Xensockd: ParsableCommand {
@@ -25,15 +25,25 @@ struct Xensockd: ParsableCommand {
     func run() throws {
         if let file = options.checkPolicy { return try check(file) }
         Process.openStandardDescriptors()
-        let ready = ReadyDescriptor(options.readyFd)
+        let ready = ReadyDescriptor(options.daemon.readyFd)
         do {
             try ready.check()
-            try Daemon(options).run(ready: ready)
+            try daemon().run(ready: ready) { () throws(DaemonError) in
+                guard let resolver = ResolverPool() else { throw DaemonError("cannot make an eventfd") }
+                return Daemon.Network(sockets: nil, resolver: resolver)
+            }
         } catch {
             writeAll(2, "xensockd: \(error)\n")
             ready.report(error)
             throw ExitCode(1)
         }
+    }
+
+    private func daemon() throws(DaemonError) -> Daemon {
+        try Daemon(
+            Daemon.Settings(
+                name: "xensockd", version: Self.version, socket: options.socket, policy: options.policy,
+                options: options.daemon, defaultSocket: SessionSocket.defaultPath))
     }
 
     private func check(_ file: String) throws {
@@ -44,31 +54,5 @@ struct Xensockd: ParsableCommand {
             writeAll(2, "xensockd: \(error)\n")
             throw ExitCode(1)
         }
-    }
-}
-
-/// Tells the process that started the service whether it listens.
-struct ReadyDescriptor {
-    private let descriptor: Int32?
-
-    init(_ descriptor: Int32?) {
-        self.descriptor = descriptor
-        if let descriptor { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-    }
-
-    func check() throws(DaemonError) {
-        if let descriptor, fcntl(descriptor, F_GETFD) < 0 {
-            throw DaemonError("--ready-fd \(descriptor): is no open descriptor")
-        }
-    }
-
-    func reportListening() { report("1") }
-
-    func report(_ error: DaemonError) { report("\(error)\n") }
-
-    private func report(_ text: String) {
-        guard let descriptor else { return }
-        writeAll(descriptor, text)
-        close(descriptor)
     }
 }

@@ -83,8 +83,12 @@ class ProgramKilled(Case):
 class ServiceKilled(Case):
     """Natively the programs are shown to block, and no more."""
 
+    def serve(self):
+        """What has the programs' path, and is killed."""
+        return None if NATIVE else Service(self, self.directory / "socket")
+
     def blocked(self, call, port):
-        service = None if NATIVE else Service(self, self.directory / "socket")
+        service = self.serve()
         program = self.start([compiled("blocked"), call, port], under=True, socket=service and service.path)
         pid = process_of(program)
         time.sleep(0.7)
@@ -144,8 +148,12 @@ class ServiceKilled(Case):
 class EventLoops(Case):
     """A program with an event loop does not spin when the service is gone, nor when all is idle."""
 
+    def serve(self):
+        """What has the programs' path, and is killed."""
+        return None if NATIVE else Service(self, self.directory / "socket")
+
     def idle(self, arguments, find_process):
-        service = None if NATIVE else Service(self, self.directory / "socket")
+        service = self.serve()
         program = self.start(arguments, under=True, socket=service and service.path)
         pid = find_process(program)
         time.sleep(0.5)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import xensockd
+@testable import XenSockDaemon
 
 @Suite("The daemon", .timeLimit(.minutes(1)))
 struct DaemonTests {

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 import XenSockBackend
 
-@testable import xensockd
+@testable import XenSockDaemon
 
 private func parse(_ text: String) throws(PolicyFileError) -> Policy { try PolicyFile.parse(text, file: "p.toml") }
 

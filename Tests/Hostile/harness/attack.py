@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from .case import LIBRARY, SERVICE
+from .case import AGENT, COMMAND, LIBRARY, SERVICE
 
 PYTHON = "/usr/bin/python3.11"
 
@@ -79,15 +79,25 @@ class Attack:
         self.log = directory / "service-log"
         self.directory = directory
         self.port = echo_server()
+        command = [SERVICE]
+        behind = None
         with open(self.log, "wb") as log:
-            self.service = subprocess.Popen(
-                [SERVICE, "--socket", self.path, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            if AGENT:
+                behind = self.start([SERVICE, "--socket", f"{self.path}.behind"], subprocess.DEVNULL)
+                command = [COMMAND, "agent", "--upstream", f"{self.path}.behind"]
+            self.service = self.start([*command, "--socket", self.path, *self.arguments], log)
         try:
             self.examine()
+            assert behind is None or behind.poll() is None, "the service behind the agent ended"
         finally:
-            self.service.send_signal(signal.SIGKILL)
-            self.service.wait()
+            for process in (self.service, behind):
+                if process is not None:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+
+    @staticmethod
+    def start(command, log):
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def examine(self):
         assert eventually(lambda: os.path.exists(self.path), 5), "the service does not listen"

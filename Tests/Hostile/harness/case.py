@@ -14,6 +14,10 @@ TOP = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("XENSOCK_BUILD") or TOP / "build").resolve()
 LIBRARY = BUILD / "lib" / "libxensock.so"
 SERVICE = BUILD / "bin" / "xensockd"
+COMMAND = BUILD / "bin" / "xensock"
+
+AGENT = os.environ.get("XENSOCK_TEST_AGENT") == "1"
+"""True when what is attacked is an agent with an honest service behind it."""
 
 ERRNO_NAMES = set(errno.errorcode.values())
 

@@ -14,6 +14,9 @@ COMMAND = BUILD / "bin" / "xensock"
 NATIVE = os.environ.get("XENSOCK_TEST_NATIVE") == "1"
 """True when every program runs without XenSock, which validates the tests themselves."""
 
+AGENT = os.environ.get("XENSOCK_TEST_AGENT") == "1" and not NATIVE
+"""True when an agent stands between every program and its service."""
+
 BULK = int(os.environ.get("XENSOCK_TEST_BULK") or 1 << 30)
 """Size of a bulk transfer in bytes."""
 
@@ -47,11 +50,13 @@ def clean_environment() -> dict[str, str]:
 def inside(arguments, *, isolate=True, socket=None, products=BUILD) -> list[str]:
     """The command line that runs `arguments` under XenSock: in a network namespace of its own if `isolate`, with the
     service at the path `socket` or else with a private one, and with the products of `products`. In native mode the
-    command line itself."""
+    command line itself. A private service has an agent before it if the suite runs through agents."""
     arguments = [str(argument) for argument in arguments]
     if NATIVE:
         return arguments
     options = ["--isolate"] if isolate else []
     if socket is not None:
         options += ["--socket", str(socket)]
+    elif AGENT:
+        options += ["--agent"]
     return [str(products / "bin" / "xensock"), "run", *options, "--", *arguments]

@@ -1,4 +1,5 @@
-"""A service started by hand at a path of its own, to be counted, killed and started again."""
+"""A service started by hand at a path of its own, to be counted, killed and started again. Where the suite runs through
+agents that is an agent, with an xensockd of its own behind it."""
 
 import os
 import signal
@@ -9,11 +10,18 @@ from .processes import eventually, holdings
 
 
 class Service:
-    """xensockd at `path`. Started at once; the test's cleanup stops it."""
+    """xensockd, or an agent, at `path`. Started at once; the test's cleanup stops it."""
 
     def __init__(self, case, path):
+        arguments = [environment.SERVICE, "--socket", path]
+        if environment.AGENT:
+            behind = Xensockd(case, f"{path}.behind")
+            arguments = [environment.COMMAND, "agent", "--socket", path, "--upstream", behind.path]
+        self._begin(case, path, arguments)
+
+    def _begin(self, case, path, arguments):
         self.path = path
-        self.program = case.start([environment.SERVICE, "--socket", path])
+        self.program = case.start(arguments)
         eventually(lambda: self._answers() or self.program.process.poll() is not None, 10)
         if not self._answers():
             raise AssertionError(f"the service does not accept at {path} within 10 s: {self.program}")
@@ -33,3 +41,17 @@ class Service:
         """SIGKILL, as a crash: nothing is told to anyone."""
         os.kill(self.pid, signal.SIGKILL)
         self.program.wait(5)
+
+
+class Xensockd(Service):
+    """xensockd at `path`, also where the suite runs through agents."""
+
+    def __init__(self, case, path):
+        self._begin(case, path, [environment.SERVICE, "--socket", path])
+
+
+class Agent(Service):
+    """An agent at `path`, with further options, before the service at `upstream`."""
+
+    def __init__(self, case, path, upstream, *options):
+        self._begin(case, path, [environment.COMMAND, "agent", "--socket", path, "--upstream", upstream, *options])

@@ -1,7 +1,7 @@
 import Glibc
 
 /// What the service sets up for itself as a process.
-enum Process {
+package enum Process {
     /// One connection takes two descriptors, so the usual soft limit of 1024 would be met soon.
     ///
     /// - Returns: how many descriptors it may have.
@@ -14,7 +14,7 @@ enum Process {
     }
 
     /// Opens what is closed of the standard descriptors: a socket must not become the standard error.
-    static func openStandardDescriptors() {
+    package static func openStandardDescriptors() {
         while true {
             let descriptor = open("/dev/null", O_RDWR)
             if descriptor > 2 { close(descriptor) }

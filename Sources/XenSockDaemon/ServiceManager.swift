@@ -24,14 +24,14 @@ enum ServiceManager {
     /// The listening socket that the manager made, nil if it made none. Taken once.
     ///
     /// - Throws: ``DaemonError`` if what it handed over is not one listening SOCK_SEQPACKET Unix socket.
-    static func takeListener() throws(DaemonError) -> Int32? {
+    static func takeListener(name: String) throws(DaemonError) -> Int32? {
         guard environment("LISTEN_PID") == String(getpid()), let count = environment("LISTEN_FDS") else { return nil }
         unsetenv("LISTEN_PID")
         unsetenv("LISTEN_FDS")
         unsetenv("LISTEN_FDNAMES")
         guard count == "1" else {
             throw DaemonError(
-                "the service manager hands over \(count) sockets, but xensockd takes one; "
+                "the service manager hands over \(count) sockets, but \(name) takes one; "
                     + "write one ListenSequentialPacket= in the socket unit")
         }
         let descriptor: Int32 = 3

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The listening session socket and its file. One service listens at one path.
-struct SessionSocket {
+package struct SessionSocket {
     /// Non-blocking, close-on-exec, listening.
     let descriptor: Int32
     let path: String
@@ -9,7 +9,7 @@ struct SessionSocket {
     private let inode: ino_t
 
     /// XENSOCK_SOCKET, as root /run/xensock/xensock.sock, otherwise xensock/xensock.sock in the user's runtime directory.
-    static func defaultPath() throws(DaemonError) -> String {
+    package static func defaultPath() throws(DaemonError) -> String {
         if let path = environment("XENSOCK_SOCKET") { return path }
         if geteuid() == 0 { return "/run/xensock/xensock.sock" }
         guard let directory = environment("XDG_RUNTIME_DIR") else {

@@ -2,17 +2,17 @@ import TOMLKit
 import XenSockBackend
 
 /// What is wrong with a policy file, in one line: file, place, and what to write instead.
-struct PolicyFileError: Error, Equatable, CustomStringConvertible {
-    let description: String
+package struct PolicyFileError: Error, Equatable, CustomStringConvertible {
+    package let description: String
 }
 
 /// The policy file of docs/POLICY.md. Every key is known and every value means something, or the file is refused.
-enum PolicyFile {
+package enum PolicyFile {
     /// The longest file, in bytes.
     static let maximumLength = 1 << 20
 
     /// Reads a file.
-    static func read(_ path: String) throws(PolicyFileError) -> Policy {
+    package static func read(_ path: String) throws(PolicyFileError) -> Policy {
         let bytes: [UInt8]
         do {
             bytes = try readFile(path, maximumLength: maximumLength)

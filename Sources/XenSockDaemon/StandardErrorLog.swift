@@ -6,11 +6,15 @@ import Logging
 struct StandardErrorLog: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level = .info
+    private let name: String
     private let isJournal: Bool
     private let descriptor: Int32
 
-    /// - Parameter isJournal: whether JOURNAL_STREAM names the descriptor.
-    init(descriptor: Int32 = 2, isJournal: Bool = Self.isJournal(2)) {
+    /// - Parameters:
+    ///   - name: of the service.
+    ///   - isJournal: whether JOURNAL_STREAM names the descriptor.
+    init(name: String = "xensockd", descriptor: Int32 = 2, isJournal: Bool = Self.isJournal(2)) {
+        self.name = name
         self.descriptor = descriptor
         self.isJournal = isJournal
     }
@@ -22,7 +26,7 @@ struct StandardErrorLog: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        var line = isJournal ? "<\(Self.priority(event.level))>" : "\(Self.timeOfDay()) xensockd \(event.level): "
+        var line = isJournal ? "<\(Self.priority(event.level))>" : "\(Self.timeOfDay()) \(name) \(event.level): "
         line += "\(event.message)"
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(value)" }
         // One write for one line: lines of several writers do not mix.

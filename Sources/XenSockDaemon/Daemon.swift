@@ -3,20 +3,63 @@ import Logging
 import XenSockBackend
 
 /// The service as a process: it starts, is told by signals and by its lifeline what to do, and ends.
-final class Daemon {
-    private let options: Options
-    private let log: Logger
+package final class Daemon {
+    /// What tells one service from another.
+    package struct Settings {
+        /// Name and version, for messages.
+        package var name: String
+        package var version: String
+        /// Where to listen; nil for the service manager's socket, or else `defaultSocket`.
+        package var socket: String?
+        package var defaultSocket: () throws(DaemonError) -> String
+        package var policy: String?
+        package var options: DaemonOptions
+
+        package init(
+            name: String, version: String, socket: String?, policy: String?, options: DaemonOptions,
+            defaultSocket: @escaping () throws(DaemonError) -> String
+        ) {
+            self.name = name
+            self.version = version
+            self.socket = socket
+            self.policy = policy
+            self.options = options
+            self.defaultSocket = defaultSocket
+        }
+    }
+
+    /// What performs the calls, and the names.
+    package struct Network {
+        package var sockets: (any SocketNetwork)?
+        package var resolver: any NameResolver
+        /// Lets them take part in the service's reactor.
+        package var join: (Service) throws -> Void
+
+        package init(
+            sockets: (any SocketNetwork)?, resolver: any NameResolver,
+            join: @escaping (Service) throws -> Void = { _ in }
+        ) {
+            self.sockets = sockets
+            self.resolver = resolver
+            self.join = join
+        }
+    }
+
+    private let settings: Settings
+    private var options: DaemonOptions { settings.options }
+    package let log: Logger
     private let judge: PolicyJudge
 
     /// - Throws: ``DaemonError`` if the policy is not good.
-    init(_ options: Options) throws(DaemonError) {
-        self.options = options
-        var log = Logger(label: "xensockd", factory: { _ in StandardErrorLog() })
+    package init(_ settings: Settings) throws(DaemonError) {
+        self.settings = settings
+        let options = settings.options
+        var log = Logger(label: settings.name, factory: { StandardErrorLog(name: $0) })
         log.logLevel = options.logLevel ?? (environment("XENSOCK_DEBUG") == "1" ? .debug : .info)
         self.log = log
         let policy: Policy
         do {
-            policy = try options.policy.map { try PolicyFile.read($0) } ?? Policy()
+            policy = try settings.policy.map { try PolicyFile.read($0) } ?? Policy()
         } catch {
             throw DaemonError("\(error)")
         }
@@ -26,39 +69,41 @@ final class Daemon {
 
     /// Serves until a signal or the end of the programs.
     ///
+    /// - Parameter network: made when the signals are blocked, since it may start threads.
     /// - Throws: ``DaemonError`` if the service cannot start.
-    func run(ready: ReadyDescriptor) throws(DaemonError) {
+    package func run(ready: ReadyDescriptor, network: () throws(DaemonError) -> Network) throws(DaemonError) {
         let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
         var lifeline: Lifeline?
         if let descriptor = options.lifelineFd { lifeline = try Lifeline(descriptor) }
         log.debug("descriptors: \(Process.raiseDescriptorLimit())")
-        let inherited = try ServiceManager.takeListener()
-        if inherited != nil, let path = options.socket {
+        let inherited = try ServiceManager.takeListener(name: settings.name)
+        if inherited != nil, let path = settings.socket {
             throw DaemonError("--socket \(path): the service manager has made the socket already; leave one of them")
         }
         var made: SessionSocket?
         if inherited == nil {
-            if let path = options.socket {
+            if let path = settings.socket {
                 made = try SessionSocket(path: path)
             } else {
-                made = try SessionSocket(path: SessionSocket.defaultPath())
+                made = try SessionSocket(path: settings.defaultSocket())
             }
         }
         defer { made?.remove(withDirectory: options.isPrivate) }
-        guard let descriptor = inherited ?? made?.descriptor, let resolver = ResolverPool() else {
-            throw DaemonError("cannot make an eventfd: \(SystemError())")
-        }
+        guard let descriptor = inherited ?? made?.descriptor else { return }
+        let network = try network()
         let service: Service
         do {
             service = try Service(
-                configuration: configuration(descriptor), policy: judge, resolver: resolver, log: log)
+                configuration: configuration(descriptor), policy: judge, resolver: network.resolver, log: log,
+                network: network.sockets)
             judge.openSockets = { [unowned service] in service.openSockets(of: $0) }
             try service.watch(signals.descriptor) { [unowned service] in self.take(signals, service) }
             if let lifeline { try watch(lifeline, service) }
+            try network.join(service)
         } catch {
             throw DaemonError("cannot start: \(error)")
         }
-        log.info("xensockd \(Xensockd.version) listens at \(made?.path ?? "the service manager's socket")")
+        log.info("\(settings.name) \(settings.version) listens at \(made?.path ?? "the service manager's socket")")
         ready.reportListening()
         ServiceManager.notify("READY=1\nSTATUS=\(status)")
         service.run()
@@ -67,7 +112,7 @@ final class Daemon {
 
     private var status: String {
         let policy = judge.policy
-        return options.policy.map { "Policy \($0): default \(policy.defaultAction), rules: \(policy.rules.count)" }
+        return settings.policy.map { "Policy \($0): default \(policy.defaultAction), rules: \(policy.rules.count)" }
             ?? "No policy file"
     }
 
@@ -90,7 +135,7 @@ final class Daemon {
     }
 
     private func reload(_ service: Service) {
-        guard let file = options.policy else {
+        guard let file = settings.policy else {
             log.notice("SIGHUP: there is no policy file to read again; start with --policy")
             return
         }

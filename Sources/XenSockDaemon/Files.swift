@@ -34,7 +34,7 @@ func readFile(_ path: String, maximumLength: Int) throws -> [UInt8] {
 }
 
 /// Writes all bytes, as far as the reader takes them; used where a failure has nobody to be told to.
-func writeAll(_ descriptor: Int32, _ text: String) {
+package func writeAll(_ descriptor: Int32, _ text: String) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -45,7 +45,7 @@ func writeAll(_ descriptor: Int32, _ text: String) {
 }
 
 /// An environment variable, nil if it is unset or empty.
-func environment(_ name: String) -> String? {
+package func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
 }

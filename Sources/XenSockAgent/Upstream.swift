@@ -1,0 +1,101 @@
+import CXenSockSystem
+import Glibc
+import Logging
+import XenSockBackend
+import XenSockFrontend
+
+/// The service behind the agent: its network, its resolver, and what becomes of both when it dies, is silent, or is back.
+///
+/// There is one in a process.
+public final class Upstream {
+    public let network = UpstreamNetwork()
+    public let resolver: any NameResolver
+    private let path: String
+    private let log: Logger
+    private var probe: UpstreamProbe
+    /// Written when sockets may be lost.
+    private let change: Int32
+    /// Ticks while the service is silent.
+    private let timer: Int32
+
+    private static let period = 250_000_000
+
+    /// - Parameters:
+    ///   - path: the session socket of the service.
+    ///   - dialect: `xensock2`, `pvcalls1` or `draft1`.
+    /// - Throws: ``UpstreamError``.
+    public init(path: String, dialect: String, log: Logger) throws(UpstreamError) {
+        guard path.hasPrefix("/"), path.utf8.count < 108 else {
+            throw UpstreamError(description: "--upstream \(path): must be an absolute path of at most 107 bytes")
+        }
+        guard Relay.start(path: path, dialect: dialect) else {
+            throw UpstreamError(description: "--dialect \(dialect): there are xensock2, pvcalls1 and draft1")
+        }
+        self.path = path
+        self.log = log
+        probe = UpstreamProbe(path: path)
+        let flags = Int(O_CLOEXEC | O_NONBLOCK)
+        change = Int32(xs_syscall(Int(SYS_eventfd2), 0, flags, 0, 0, 0, 0))
+        timer = Int32(xs_syscall(Int(SYS_timerfd_create), Int(CLOCK_MONOTONIC), flags, 0, 0, 0, 0))
+        let upstream: (any NameResolver)? = Frontend.resolvesNames ? UpstreamResolver(network) : NumericResolver()
+        guard change >= 0, timer >= 0, let upstream else {
+            throw UpstreamError(description: "cannot make an eventfd: errno \(errno)")
+        }
+        resolver = upstream
+    }
+
+    deinit {
+        close(change)
+        close(timer)
+        probe.forget()
+    }
+
+    /// Takes part in the reactor of the service that uses ``network`` and ``resolver``, which then keeps this.
+    ///
+    /// - Throws: `ServiceError`.
+    public func join(_ service: Service) throws {
+        network.sessionChanged = { [unowned self] in signalChange() }
+        network.wasSilent = { [unowned self] in
+            log.warning("\(path) does not answer: new sockets fail until it does")
+            tick(nanoseconds: Self.period)
+            signalChange()
+        }
+        try service.watch(change) { [self, unowned service] in
+            acknowledge(change)
+            service.recheckNetwork()
+            if let resolver = resolver as? UpstreamResolver { service.deliver(resolver.forgetLost) }
+            Relay.collectArenas()
+        }
+        try service.watch(timer) { [self] in
+            acknowledge(timer)
+            guard case .decided = probe.look() else { return }
+            tick(nanoseconds: 0)
+            Relay.isResting = false
+            log.notice("\(path) answers again")
+        }
+    }
+
+    private func signalChange() {
+        var one: UInt64 = 1
+        _ = write(change, &one, 8)
+    }
+
+    private func acknowledge(_ descriptor: Int32) {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, 8)
+    }
+
+    /// - Parameter nanoseconds: the timer's period; 0 stops it.
+    private func tick(nanoseconds: Int) {
+        // struct itimerspec: the period, then the first time, each in seconds and nanoseconds.
+        let times = [0, nanoseconds, 0, nanoseconds]
+        _ = times.withUnsafeBytes {
+            xs_syscall(Int(SYS_timerfd_settime), Int(timer), 0, Int(bitPattern: $0.baseAddress), 0, 0, 0)
+        }
+    }
+}
+
+/// Why the service behind the agent cannot be spoken to, in one line.
+public struct UpstreamError: Error, CustomStringConvertible {
+    public let description: String
+}

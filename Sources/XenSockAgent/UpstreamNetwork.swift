@@ -1,0 +1,239 @@
+import CXenSockSystem
+import Glibc
+import XenSockBackend
+import XenSockFrontend
+import XenSockRing
+
+/// The network of the service behind the agent: every call on a network socket is made as a frontend of that service.
+///
+/// A network socket is a socket of ``XenSockFrontend``: its descriptor is a placeholder, which the reactor watches for
+/// edges as it would a kernel's socket. The library need not be told of that (`Frontend.epollControl`): a short count or
+/// EAGAIN follows only after the ring was found empty, or full, with its token taken or its filler sent, so whatever
+/// comes next is an edge.
+public final class UpstreamNetwork: SocketNetwork {
+    /// Called when sockets may be lost, or a service be back, that their descriptors do not tell of.
+    var sessionChanged: () -> Void = {}
+    /// Called when a call waited in vain for the service.
+    var wasSilent: () -> Void = {}
+
+    /// The session of the last call.
+    private var session: UInt32 = 0
+    private var wasOpen = false
+    /// Sockets whose placeholder hung up although the service had not said how they end: it is gone.
+    private var hungUp: Set<Int32> = []
+
+    /// A call that takes longer than this has waited for a service that does not answer, in nanoseconds.
+    private static let promptly: UInt64 = 1_000_000_000
+
+    public init() {}
+
+    public func owns(_ descriptor: Int32) -> Bool { Relay.owns(descriptor) }
+
+    /// Whether nothing more will come from the service for a socket.
+    private func isLost(_ handle: SocketHandle) -> Bool {
+        hungUp.contains(handle.fd) || Relay.isOver(handle)
+    }
+
+    /// Makes a call that asks the service.
+    func asking(_ call: () -> Int) -> Int32 {
+        let start = now()
+        let result = call()
+        let isOpen = Relay.isOpen
+        if result == -Int(ENETDOWN), !isOpen, now() &- start > Self.promptly, !Relay.isResting {
+            Relay.isResting = true
+            wasSilent()
+        }
+        if Relay.session != session || isOpen != wasOpen {
+            session = Relay.session
+            wasOpen = isOpen
+            sessionChanged()
+        }
+        return Int32(truncatingIfNeeded: result)
+    }
+
+    /// Likewise, about a socket. One that is lost is not asked for: the service has another by now, or none.
+    private func asking(_ descriptor: Int32, _ call: (SocketHandle) -> Int) -> Int32 {
+        guard let handle = Relay.find(descriptor), !isLost(handle) else { return -ENETDOWN }
+        let result = asking { call(handle) }
+        // The library has tried to attach the socket: this service does not know it.
+        return result == -EBADF ? -ENETDOWN : result
+    }
+
+    private func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    // MARK: Beginning
+
+    public func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 {
+        let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        return asking { Frontend.socket(domain: domain, type: type | flags, protocol: protocolNumber) }
+    }
+
+    public func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
+        asking(descriptor) { Frontend.connect($0, address.baseAddress, UInt32(address.count)) }
+    }
+
+    public func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
+        asking(descriptor) { Frontend.bind($0, address.baseAddress, UInt32(address.count)) }
+    }
+
+    public func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
+        asking(descriptor) { Frontend.listen($0, backlog: backlog) }
+    }
+
+    public func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        // The library would silence a listener that has hung up.
+        _ = poll(descriptor, events: 0)
+        return withUnsafeMutablePointer(to: &length) { length in
+            asking(descriptor) { Frontend.accept($0, address, length, flags: flags) }
+        }
+    }
+
+    // MARK: Bytes
+
+    public func receive(_ descriptor: Int32, into segments: Segments) -> Int {
+        guard let handle = Relay.find(descriptor) else { return -Int(ECONNRESET) }
+        var vectors = Self.vectors(segments)
+        let result = withUnsafePointer(to: &vectors) {
+            $0.withMemoryRebound(to: iovec.self, capacity: 2) {
+                Frontend.receive(handle, $0, 2, flags: Int32(MSG_DONTWAIT), message: nil)
+            }
+        }
+        return result == -Int(EAGAIN) && isLost(handle) ? -Int(ECONNRESET) : result
+    }
+
+    public func send(_ descriptor: Int32, from segments: Segments) -> Int {
+        guard let handle = Relay.find(descriptor) else { return -Int(ECONNRESET) }
+        var vectors = Self.vectors(segments)
+        let result = withUnsafePointer(to: &vectors) {
+            $0.withMemoryRebound(to: iovec.self, capacity: 2) {
+                Frontend.send(handle, $0, 2, flags: Int32(MSG_NOSIGNAL | MSG_DONTWAIT), address: nil, length: 0)
+            }
+        }
+        return result == -Int(EAGAIN) && isLost(handle) ? -Int(ECONNRESET) : result
+    }
+
+    private static func vectors(_ segments: Segments) -> (iovec, iovec) {
+        (
+            iovec(iov_base: segments.first.baseAddress, iov_len: segments.first.count),
+            iovec(iov_base: segments.second.baseAddress, iov_len: segments.second.count)
+        )
+    }
+
+    public func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
+        let flags = Int32(MSG_OOB | MSG_NOSIGNAL)
+        return Int(
+            asking(descriptor) { handle in
+                withUnsafeBytes(of: byte) {
+                    var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: 1)
+                    return Frontend.send(handle, &vector, 1, flags: flags, address: nil, length: 0)
+                }
+            })
+    }
+
+    // MARK: Questions and settings
+
+    public func getsockopt(
+        _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
+    ) -> Int32 {
+        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let handle = Relay.find(descriptor) {
+            let error = pendingError(handle)
+            value.storeBytes(of: error, as: Int32.self)
+            length = 4
+            return 0
+        }
+        return withUnsafeMutablePointer(to: &length) { length in
+            asking(descriptor) { Frontend.getOption($0, level: level, name: name, value, length) }
+        }
+    }
+
+    /// SO_ERROR. A lost socket has one for ever.
+    private func pendingError(_ handle: SocketHandle) -> Int32 {
+        var error: Int32 = 0
+        var length = socklen_t(4)
+        let result = Frontend.getOption(handle, level: SOL_SOCKET, name: SO_ERROR, &error, &length)
+        if result < 0 { return Int32(truncatingIfNeeded: -result) }
+        if error != 0 || !isLost(handle) || Relay.hasEnded(handle) { return error }
+        return Relay.isConnecting(handle) ? ENETDOWN : ECONNRESET
+    }
+
+    public func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
+        asking(descriptor) {
+            Frontend.setOption($0, level: level, name: name, value.baseAddress, length: UInt32(value.count))
+        }
+    }
+
+    public func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        self.name(descriptor, peer: false, address, &length)
+    }
+
+    public func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
+        self.name(descriptor, peer: true, address, &length)
+    }
+
+    private func name(
+        _ descriptor: Int32, peer: Bool, _ address: UnsafeMutableRawPointer, _ length: inout UInt32
+    ) -> Int32 {
+        withUnsafeMutablePointer(to: &length) { length in
+            asking(descriptor) { Frontend.getName($0, peer: peer, address, length) }
+        }
+    }
+
+    public func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32 {
+        withUnsafeMutableBytes(of: &value) { value in
+            asking(descriptor) { Frontend.ioctl($0, request: UInt(request), value.baseAddress) }
+        }
+    }
+
+    // MARK: Readiness
+
+    public func poll(_ descriptor: Int32, events: Int16) -> Int16 {
+        guard let handle = Relay.find(descriptor) else { return Int16(POLLHUP | POLLERR) }
+        var shown = Relay.poll(descriptor, events: events)
+        if shown & Int16(POLLHUP) != 0 { noteHangUp(handle) }
+        shown |= Relay.missingEvents(handle, asked: events)
+        if isLost(handle) { shown |= events | Int16(POLLHUP) }
+        return shown
+    }
+
+    public func completed(_ descriptor: Int32, events: UInt32) -> UInt32 {
+        guard Relay.owns(descriptor) else { return events }
+        // EPOLLIN, EPOLLOUT, EPOLLRDHUP; the bits of epoll.h and poll.h are the same.
+        let all: UInt32 = 0x1 | 0x4 | 0x2000
+        let broken = UInt32(POLLERR | POLLHUP)
+        guard let handle = Relay.find(descriptor) else { return events | all | broken }
+        if events & UInt32(POLLHUP) != 0 { noteHangUp(handle) }
+        if isLost(handle) { return events | all | broken }
+        guard events != 0 else { return 0 }
+        return events | UInt32(UInt16(bitPattern: Relay.missingEvents(handle, asked: Int16(all))))
+    }
+
+    private func noteHangUp(_ handle: SocketHandle) {
+        if !Relay.hasEnded(handle) { hungUp.insert(handle.fd) }
+    }
+
+    // MARK: The end
+
+    public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
+        asking(descriptor) { Frontend.shutdown($0, how: how) }
+    }
+
+    public func prepareAbort(_ descriptor: Int32) {
+        _ = asking(descriptor) {
+            Relay.prepareAbort($0)
+            return 0
+        }
+    }
+
+    public func close(_ descriptor: Int32) {
+        hungUp.remove(descriptor)
+        _ = asking {
+            Relay.close(descriptor)
+            return 0
+        }
+    }
+}
