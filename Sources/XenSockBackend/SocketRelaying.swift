@@ -86,11 +86,12 @@ extension BackendSocket {
         _ = withUnsafeBytes(of: size) {
             kernel.setsockopt(placeholder, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
         }
-        let events = EpollEvents.input | EpollEvents.output | EpollEvents.readHangup | EpollEvents.edge
-        _ = kernel.epollModify(epoll, placeholder, events: events, data: placeholderData)
         // With its own end shut the service cannot show what is unread.
         if relay.isShown { relay.inbound.clear() }
-        if phase == .reset { relay.isOver = true }
+        // Both directions of the placeholder are shut: the program's close is the next edge, and a new watch would make one.
+        if phase == .reset { return }
+        let events = EpollEvents.input | EpollEvents.output | EpollEvents.readHangup | EpollEvents.edge
+        _ = kernel.epollModify(epoll, placeholder, events: events, data: placeholderData)
         wantsTurn = true
     }
 
@@ -137,9 +138,9 @@ extension BackendSocket {
     /// Something happened at the placeholder.
     func relayEvent(_ relay: Relay, _ events: UInt32) {
         let gone = EpollEvents.hangup | EpollEvents.error
-        // Nothing moves any more: the program's end was closed or shut down, and nobody needs the socket.
-        if relay.isOver, phase == .reset {
-            if events & gone != 0 { finish(abort: true) }
+        if phase == .reset {
+            // What is written now is left unread, which gives the program ECONNRESET when the end is closed.
+            if events & (gone | EpollEvents.input) != 0 { finish(abort: true) }
             return
         }
         if events & EpollEvents.input != 0 { relay.isReadable = true }
@@ -182,14 +183,13 @@ extension BackendSocket {
         endOfFile = true
         outClosed = true
         deferred = []
-        relay.isOver = true
-        let isClosed = kernel.poll(placeholder, .readHangup).contains(.hangup)
         // Closing over bytes that nobody took gives the program ECONNRESET, whatever it is.
-        if isClosed || unreadInPlaceholder() > 0 { return finish(abort: true) }
+        if unreadInPlaceholder() > 0 { return finish(abort: true) }
         phase = .reset
         status.setState(.reset)
-        // HUP stands from here on; the next event is the program's close (`relayEvent`), as nothing else makes one.
-        shutPlaceholder(ShutdownHow.both)
+        // Not for reading: HUP would stand then whatever the program does, and its close could not be seen.
+        shutPlaceholder(ShutdownHow.write)
+        if kernel.poll(placeholder, .readHangup).contains(.hangup) { finish(abort: true) }
     }
 
     /// The holder of the send lock died. A filler that it announced is there, or will never come.
@@ -226,7 +226,6 @@ extension BackendSocket {
         if relay.error != 0 || isBroken { return reset(relay) }
         relay.isShown = true
         shutPlaceholder(ShutdownHow.write)
-        // One's own shutdown makes no event.
         if kernel.poll(placeholder, .readHangup).contains(.hangup) { endRelay(relay) }
     }
 

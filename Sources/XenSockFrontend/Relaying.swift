@@ -96,6 +96,10 @@ extension Frontend {
     static func sendRelayed(
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, skip: Int = 0, flags: Int32
     ) -> Int {
+        if case .reset = handle.status.state {
+            let error = handle.status.takeError()
+            return error != 0 ? -error : -Int(EPIPE)
+        }
         let flags = flags & ~Int32(MSG_OOB) | Int32(MSG_NOSIGNAL)
         let result: Int
         if skip == 0 {
