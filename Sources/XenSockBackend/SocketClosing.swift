@@ -64,11 +64,14 @@ extension BackendSocket {
         return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
     }
 
+    /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.
+    var isTimed: Bool { phase == .draining || phase == .reset && relay?.isOver == true }
+
     /// A draining socket whose peer takes nothing is given up.
     ///
     /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
     func drainDeadline(now: UInt64) -> UInt64? {
-        guard phase == .draining else { return nil }
+        guard isTimed else { return nil }
         let deadline = lastProgress &+ Self.drainLimit
         if now < deadline { return deadline }
         finish(abort: true)

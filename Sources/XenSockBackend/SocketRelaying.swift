@@ -21,6 +21,8 @@ final class Relay {
     var isShown: Bool
     /// The program is gone, or has nothing more to read or write.
     var isOver = false
+    /// The service's own shutdown makes an edge as the program's close does; the next one is it.
+    var awaitsOwnEvent = false
     /// The error behind the last byte of the network; 0 for an orderly end.
     var error: Int32 = 0
     /// Bytes of fillers that were announced while the socket was connecting, and have not come yet.
@@ -139,8 +141,12 @@ extension BackendSocket {
     func relayEvent(_ relay: Relay, _ events: UInt32) {
         let gone = EpollEvents.hangup | EpollEvents.error
         if phase == .reset {
-            // What is written now is left unread, which gives the program ECONNRESET when the end is closed.
-            if events & (gone | EpollEvents.input) != 0 { finish(abort: true) }
+            // What is written now stays unread, which gives the program ECONNRESET when the service's end is closed.
+            if relay.awaitsOwnEvent {
+                relay.awaitsOwnEvent = false
+            } else if events & (gone | EpollEvents.input) != 0 {
+                finish(abort: true)
+            }
             return
         }
         if events & EpollEvents.input != 0 { relay.isReadable = true }
@@ -187,9 +193,15 @@ extension BackendSocket {
         if unreadInPlaceholder() > 0 { return finish(abort: true) }
         phase = .reset
         status.setState(.reset)
-        // Not for reading: HUP would stand then whatever the program does, and its close could not be seen.
         shutPlaceholder(ShutdownHow.write)
-        if kernel.poll(placeholder, .readHangup).contains(.hangup) { finish(abort: true) }
+        if kernel.poll(placeholder, .readHangup).contains(.hangup) { return finish(abort: true) }
+        guard status.isEndWanted else { return }
+        // Somebody waits for HUP, which then stands whatever the program does. Its close is another edge; if that comes
+        // together with the edge of this shutdown it is not seen, and the time limit gives the port back.
+        relay.isOver = true
+        relay.awaitsOwnEvent = true
+        lastProgress = kernel.now()
+        shutPlaceholder(ShutdownHow.read)
     }
 
     /// The holder of the send lock died. A filler that it announced is there, or will never come.
