@@ -54,7 +54,12 @@ final class BackendSocket<Kernel: SocketKernel> {
     var mapping: UnsafeMutableRawPointer?
     var inRing: InRingBack
     var outRing: OutRingBack
+    var layout: DataRingLayout?
     var resolver: ResolverExchange?
+    /// The placeholder carries the stream's own bytes.
+    var relay: Relay?
+    /// RELAY was asked for before the connection stood.
+    var isRelayWanted = false
 
     var phase = SocketPhase.open
     /// The kernel may have data, or room; cleared by a short count or EAGAIN, set by an edge.
@@ -141,6 +146,7 @@ final class BackendSocket<Kernel: SocketKernel> {
         releaseDataRing()
         guard let (mapping, layout) = arena.dataRing(indexes: indexes) else { return false }
         self.mapping = mapping
+        self.layout = layout
         inRing = InRingBack(
             indexes: indexes, data: mapping + layout.inOffset, size: UInt32(truncatingIfNeeded: layout.inSize))
         outRing = OutRingBack(
@@ -188,7 +194,10 @@ final class BackendSocket<Kernel: SocketKernel> {
         if events & EpollEvents.error != 0, endOfFile, phase == .connected {
             // The peer had finished already, so no read will find this error.
             let error = takeNetworkError()
-            if error != 0 { try breakConnection(error) }
+            if error != 0 {
+                if let relay { return failReading(relay, error) }
+                try breakConnection(error)
+            }
         }
         wantsTurn = true
     }
@@ -202,6 +211,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     func turn() {
         guarded { () throws(RingViolation) in
             if resolver != nil { return try resolverTurn() }
+            if let relay { return relayTurn(relay) }
             switch phase {
             case .connected:
                 try receiveTurn()
@@ -227,8 +237,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// the program has closed.
     func violate(_ reason: String) {
         if violation == nil { violation = reason }
-        if phase == .draining || phase == .gone {
-            if phase == .draining { finish(abort: true) }
+        if phase == .draining || phase == .gone || relay != nil {
+            if phase != .gone { finish(abort: true) }
             return
         }
         closeNetwork(abort: true)

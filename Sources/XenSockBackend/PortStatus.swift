@@ -29,6 +29,14 @@ struct PortStatus {
     @inline(__always)
     var isEdgeTriggered: Bool { word(StatusLine.flags).load() & StatusLine.Flag.edgeTriggered != 0 }
 
+    /// Whether the end of the stream is to be the placeholder's own too.
+    var isEndWanted: Bool {
+        word(StatusLine.flags).loadOrdered() & (StatusLine.Flag.endWanted | StatusLine.Flag.edgeTriggered) != 0
+    }
+
+    /// Tells every process that the placeholder carries the bytes.
+    func setRelayed() { word(StatusLine.flags).formUnion(StatusLine.Flag.relayed) }
+
     /// The lock words, receive and send.
     var locks: (SharedWord64, SharedWord64) {
         (SharedWord64(base + StatusLine.receiveLock), SharedWord64(base + StatusLine.sendLock))

@@ -134,6 +134,8 @@ extension Service {
             return incoming.response(ret, ret == 0 ? .value(value) : .none)
         case .sendOOB(_, let position, let byte):
             return incoming.response(socket.sendOutOfBand(byte, at: position))
+        case .relay:
+            return incoming.response(socket.startRelay())
         default:
             return incoming.response(0 &- Errno.enotsup)
         }

@@ -13,7 +13,7 @@ extension Service {
         if let resolver = socket.resolver, resolver.isComplete { hand(resolver, of: socket) }
         if socket.placeholder < 0 { detach(socket) }
         if socket.phase == .gone { return remove(socket) }
-        if socket.phase == .draining, !socket.isDraining {
+        if socket.isTimed, !socket.isDraining {
             socket.isDraining = true
             draining.append(socket)
         }

@@ -6,6 +6,7 @@ extension BackendSocket {
     /// Something happened at the service's end of the placeholder.
     func placeholderEvent(_ events: UInt32) {
         guard placeholder >= 0 else { return }
+        if let relay { return relayEvent(relay, events) }
         if events & EpollEvents.input != 0 {
             guarded { () throws(RingViolation) in try fillerEvent() }
         }
@@ -15,8 +16,9 @@ extension BackendSocket {
     /// Looks now, as RELEASE demands. After a hang-up the real socket is closed unless bytes are left to send.
     func lookForHangup() {
         guard placeholder >= 0 else { return }
-        let events = kernel.poll(placeholder, .readHangup)
-        if isHangup(UInt32(UInt16(bitPattern: events.rawValue))) { hangUp() }
+        let events = UInt32(UInt16(bitPattern: kernel.poll(placeholder, .readHangup).rawValue))
+        if let relay { return relayEvent(relay, events) }
+        if isHangup(events) { hangUp() }
     }
 
     /// Whether the last copy of the program's end is closed.
@@ -62,11 +64,14 @@ extension BackendSocket {
         return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
     }
 
+    /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.
+    var isTimed: Bool { phase == .draining || phase == .reset && relay?.isOver == true }
+
     /// A draining socket whose peer takes nothing is given up.
     ///
     /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
     func drainDeadline(now: UInt64) -> UInt64? {
-        guard phase == .draining else { return nil }
+        guard isTimed else { return nil }
         let deadline = lastProgress &+ Self.drainLimit
         if now < deadline { return deadline }
         finish(abort: true)
@@ -84,6 +89,7 @@ extension BackendSocket {
         }
         releaseDataRing()
         deferred = []
+        relay = nil
         for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] {
             SharedWord64(indexes + offset).store(0)
         }

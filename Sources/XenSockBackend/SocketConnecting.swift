@@ -65,7 +65,7 @@ extension BackendSocket {
             return refuse(kernel.connect(network, address))
         case .connecting, .connected:
             // A placeholder that was shut down cannot show another connection.
-            guard !placeholderShut, !outClosed else { return 0 &- Errno.eisconn }
+            guard !placeholderShut, !endOfFile, !outClosed, relay == nil else { return 0 &- Errno.eisconn }
             let result = kernel.connect(network, address)
             guard result == 0 else { return result }
             deferred = []
@@ -98,8 +98,11 @@ extension BackendSocket {
     private func becomeConnected() throws(RingViolation) {
         phase = .connected
         writable = true
+        // Seen before the connection is: nobody publishes in the ring then.
+        if isRelayWanted { status.setRelayed() }
         status.setState(.connected)
         settle(try outRing.decideConnect())
+        if isRelayWanted { try beginRelay(isHeld: false) }
         // IDLE does not stand yet: the service owes `out` a look.
         wantsTurn = true
     }

@@ -74,6 +74,9 @@ protocol SocketKernel {
     /// Receives one filler of 256 bytes.
     func receiveFiller(_ placeholder: Int32) -> Int
 
+    /// Receives from a relayed socket's placeholder; never waits, whatever mode the frontend has set.
+    func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int
+
     // Readiness, memory, time.
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32
     func epollModify(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32

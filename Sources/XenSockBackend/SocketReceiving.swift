@@ -4,6 +4,7 @@ import XenSockWire
 /// From the network to the program: `in`, tokens, end of file (docs/PROTOCOL.md, 2.2).
 extension BackendSocket {
     func receiveTurn() throws(RingViolation) {
+        if endOfFile, !placeholderShut, status.isEndWanted { shutPlaceholder(ShutdownHow.write) }
         guard readable, !endOfFile else { return }
         let space = try inRing.free(limit: Self.budget)
         if space.count == 0 {
@@ -39,7 +40,9 @@ extension BackendSocket {
         endOfFile = true
         if isBroken { return try showReset() }
         if try inRing.publishEndOfFile() { sendToken() }
-        shutPlaceholder(ShutdownHow.write)
+        // Behind EOF, as whoever wants it sets the flag first and looks for EOF then. While it is not wanted the placeholder
+        // stays open: what is unread could not be relayed through one that is shut.
+        if phase == .listening || status.isEndWanted { shutPlaceholder(ShutdownHow.write) }
     }
 
     /// The connection is dead; all data that came before the error has been read.
@@ -79,10 +82,12 @@ extension BackendSocket {
 
     /// The holder of the receive lock died (docs/PROTOCOL.md, 3.4). Called before the lock is free.
     func settleDeadReader() {
-        guard placeholder >= 0 else { return }
+        guard placeholder >= 0, relay == nil else { return }
         guarded { () throws(RingViolation) in
             if try inRing.unsettle() { sendToken() }
         }
+        // The byte that marks the end may have gone with the dead.
+        if endOfFile, !placeholderShut { shutPlaceholder(ShutdownHow.write) }
         wantsTurn = true
     }
 }

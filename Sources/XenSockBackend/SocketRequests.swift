@@ -24,6 +24,7 @@ extension BackendSocket {
             guarded { () throws(RingViolation) in try decideConnect(EpollEvents.output) }
         }
         guard phase == .connected else { return 0 &- Errno.enotconn }
+        if relay != nil { return shutdownRelayed(how: how) }
         if how != UInt32(ShutdownHow.write), network >= 0 {
             let result = kernel.shutdown(network, how: ShutdownHow.read)
             guard result == 0 else { return result }
@@ -50,7 +51,9 @@ extension BackendSocket {
         guard network >= 0 else { return 0 &- Errno.enotty }
         switch request {
         case IoctlRequest.inputQueue, IoctlRequest.outputQueue, IoctlRequest.outputQueueUnsent, IoctlRequest.atMark:
-            return kernel.ioctl(network, request: request, value: &value)
+            let result = kernel.ioctl(network, request: request, value: &value)
+            if result == 0, let relay { value &+= staged(relay, request) }
+            return result
         default:
             return 0 &- Errno.enotty
         }

@@ -94,6 +94,7 @@ extension BackendSocket {
     /// will never come, and a FULL that it set just before `out` drained would never be cleared.
     func settleDeadSender() {
         guard placeholder >= 0 else { return }
+        if let relay { return settleDeadSender(relay) }
         guarded { () throws(RingViolation) in
             if outRing.isFillerUnsettled {
                 var count = 0
@@ -122,8 +123,8 @@ extension BackendSocket {
     /// Performs the requests whose place is reached.
     ///
     /// - Returns: false if one must wait for the real socket.
-    private func applyDeferred() -> Bool {
-        while let next = deferred.first, Int32(bitPattern: next.position &- outRing.consumed) <= 0 {
+    func applyDeferred() -> Bool {
+        while let next = deferred.first, Int32(bitPattern: next.position &- sentPosition) <= 0 {
             guard perform(next.action) != 0 &- Errno.eagain else {
                 writable = false
                 return false
@@ -139,11 +140,12 @@ extension BackendSocket {
     /// - Returns: 0 or a negative errno.
     func perform(_ action: DeferredRequest.Action, at position: UInt32) -> Int32 {
         guard phase == .connected, !outClosed, mapping != nil else { return perform(action) }
-        let distance = Int32(bitPattern: position &- outRing.consumed)
+        let position = relay.map { writtenPosition($0) } ?? position
+        let distance = Int32(bitPattern: position &- sentPosition)
         if distance <= 0, deferred.isEmpty {
             let result = perform(action)
             guard result == 0 &- Errno.eagain else { return result }
-        } else if distance > 0 {
+        } else if distance > 0, relay == nil {
             guard let waiting = try? outRing.waiting(), UInt32(distance) <= waiting else { return 0 &- Errno.einval }
         }
         guard deferred.count < Self.maximumDeferred else { return 0 &- Errno.enobufs }

@@ -199,6 +199,23 @@ struct LinuxKernel: SocketKernel {
         }
     }
 
+    func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int {
+        let flags = Int(MSG_DONTWAIT)
+        if segments.second.isEmpty {
+            let first = segments.first
+            return call(SYS_recvfrom, Int(placeholder), address(first.baseAddress), first.count, flags)
+        }
+        var vectors = Self.vectors(segments)
+        return withUnsafeMutableBytes(of: &vectors) { bytes in
+            var message = msghdr()
+            message.msg_iov = bytes.baseAddress?.assumingMemoryBound(to: iovec.self)
+            message.msg_iovlen = 2
+            return withUnsafeMutableBytes(of: &message) {
+                call(SYS_recvmsg, Int(placeholder), address($0.baseAddress), flags)
+            }
+        }
+    }
+
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
         control(epoll, EPOLL_CTL_ADD, descriptor, events, data)
     }

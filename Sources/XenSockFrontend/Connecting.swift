@@ -12,7 +12,9 @@ extension Frontend {
     public static func connect(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
         guard let address else { return -Int(EFAULT) }
         guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
-        return connect(handle, to: address)
+        let result = connect(handle, to: address)
+        if result == 0, handle.isRelayed { LocalDomain.widen(handle.fd) }
+        return result
     }
 
     static func connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
@@ -41,6 +43,7 @@ extension Frontend {
         case .open, .failedConnect, .free:
             break
         }
+        relayIfStandard(handle, as: handle.fd)
         socket.prepareConnect()
         prepareRing(handle)
         let response = command(handle, connectRequest(handle, address))
@@ -180,6 +183,7 @@ extension Frontend {
             return response
         }
         if result >= 0 { socket.status.misses.store(0) }
+        if result >= 0, result <= 2, let handle = find(Int32(result)) { relayIfStandard(handle, as: handle.fd) }
         if result >= 0, let address, let length {
             length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
         }

@@ -53,11 +53,11 @@ enum Descriptors {
 
     /// Finds out about a descriptor that came from elsewhere: over exec, or by SCM_RIGHTS.
     private static func probe(_ fd: Int32) -> SocketHandle? {
-        // Only a placeholder has the smallest send buffer; the service tells whose it is.
+        // A placeholder has a send buffer of its own size; the service tells whose it is.
         let buffer = Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_SNDBUF))
         if buffer == -Int(EBADF) { return nil }
         guard let region = ProcessState.mappedRegion() else { return nil }
-        if buffer == LocalDomain.placeholderBuffer,
+        if LocalDomain.mayBePlaceholder(buffer),
             Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX)
         {
             switch attached(region, fd) {

@@ -58,6 +58,7 @@ public enum Frontend {
     public static func shutdown(_ handle: SocketHandle, how: Int32) -> Int {
         guard how >= 0, how <= 2 else { return -Int(EINVAL) }
         if handle.isV1 { return v1Shutdown(handle, how: how) }
+        if handle.isRelayed { return shutdownRelayed(handle, how: how) }
         let socket = handle.socket
         let result = command(
             handle,
@@ -80,9 +81,17 @@ public enum Frontend {
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
-        let result =
-            handle.isV1
-            ? handle.v1.receive(vectors, count, flags: flags) : handle.socket.receive(vectors, count, flags: flags)
+        var result: Int
+        if handle.isRelayed {
+            result = receiveRelayed(handle, vectors, count, flags: flags)
+        } else {
+            result =
+                handle.isV1
+                ? handle.v1.receive(vectors, count, flags: flags) : handle.socket.receive(vectors, count, flags: flags)
+            if result == StreamSocket<LocalDomain>.isRelayedNow {
+                result = receiveRelayed(handle, vectors, count, flags: flags)
+            }
+        }
         if result >= 0, let message { complete(handle, message, flags: flags) }
         return result
     }
@@ -92,13 +101,21 @@ public enum Frontend {
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
         address: UnsafeRawPointer?, length: UInt32
     ) -> Int {
-        let result: Int
+        var result: Int
         if flags & Int32(MSG_OOB) != 0 {
             result = Urgent.send(handle, vectors, count, flags: flags)
         } else if handle.isV1 {
             result = handle.v1.send(vectors, count, flags: flags)
+        } else if handle.isRelayed {
+            result = sendRelayed(handle, vectors, count, flags: flags)
         } else {
             result = handle.socket.send(vectors, count, flags: flags)
+            if result == StreamSocket<LocalDomain>.isRelayedNow {
+                result = sendRelayed(handle, vectors, count, flags: flags)
+            } else if result > 0, handle.isRelayed {
+                // Another thread had it relayed while this one waited for room.
+                result &+= max(0, sendRelayed(handle, vectors, count, skip: result, flags: flags))
+            }
         }
         if result == -Int(EPIPE), flags & Int32(MSG_NOSIGNAL) == 0 { Signals.raiseBrokenPipe() }
         return result
@@ -146,9 +163,12 @@ public enum Frontend {
 
     /// The kernel made `to` a duplicate of `from`.
     public static func duplicated(from: Int32, to: Int32) {
-        let entry = Descriptors.find(from) == nil ? TableEntry.foreign : Descriptors.entry(from)
+        let handle = Descriptors.find(from)
+        let entry = handle == nil ? TableEntry.foreign : Descriptors.entry(from)
         if entry == .foreign, ProcessState.region == nil { return }
         Descriptors.set(to, entry)
+        // A vfork(2) child cannot record what it made, and is about to execute a program.
+        if let handle { relayIfStandard(handle, as: Session.isBorrowed ? 0 : to) }
     }
 
     /// A descriptor came from another process: what it is must be found out.

@@ -123,10 +123,12 @@ extension Frontend {
             return 0
         case UInt(TIOCOUTQ) where handle.isV1, 0x8905 where handle.isV1:
             return -Int(EOPNOTSUPP)
+        case UInt(FIONREAD) where handle.isRelayed:
+            return Kernel.ioctl(handle.fd, request, argument)
         case UInt(FIONREAD):
             return queued(handle, request, argument, ring: readable(handle))
         case UInt(TIOCOUTQ):
-            let view = try? handle.socket.output.view()
+            let view = handle.isRelayed ? nil : try? handle.socket.output.view()
             return queued(handle, request, argument, ring: Int32(truncatingIfNeeded: view?.used ?? 0))
         case 0x8905 /* SIOCATMARK */:
             return queued(handle, request, argument, ring: nil)

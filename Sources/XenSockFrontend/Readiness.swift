@@ -24,16 +24,20 @@ extension Frontend {
 
     /// The events that TCP reports always and the placeholder does not.
     static func missing(_ handle: SocketHandle, _ asked: Int16) -> Int16 {
+        let flags = handle.status.flags
         switch handle.status.state {
         case .open:
             return Int16(POLLHUP)
         case .failedConnect, .reset:
             let error = handle.status.error != 0 ? Int16(POLLERR) : 0
             return Int16(POLLHUP) | error | asked & Int16(POLLIN | POLLOUT | Int32(XS_POLLRDHUP))
-        case .connected where asked & Int16(XS_POLLRDHUP) != 0:
-            // The token of an end of file comes a moment before the end itself.
-            let ended = handle.socket.input.producerValue().has(InProducer.endOfFile)
-            return ended ? asked & Int16(POLLIN | Int32(XS_POLLRDHUP)) : 0
+        case .connected where flags & StatusLine.Flag.relayed != 0:
+            return 0
+        case .connected where asked & Int16(XS_POLLRDHUP) != 0 || flags & StatusLine.Flag.writeShut != 0:
+            // The placeholder shows the end itself only where somebody waits for that alone (`wantEnd`).
+            guard handle.socket.input.producerValue().has(InProducer.endOfFile) else { return 0 }
+            let hangup = flags & StatusLine.Flag.writeShut != 0 ? Int16(POLLHUP) : 0
+            return hangup | asked & Int16(POLLIN | Int32(XS_POLLRDHUP))
         default:
             return 0
         }
@@ -43,7 +47,11 @@ extension Frontend {
     public static func pollHasUnseen(_ entries: UnsafePointer<pollfd>, _ count: Int) -> Bool {
         var index = 0
         while index < count {
-            if let handle = find(entries[index].fd), missing(handle, entries[index].events) != 0 { return true }
+            if let handle = find(entries[index].fd) {
+                if missing(handle, entries[index].events) != 0 { return true }
+                // A token makes readable: who does not ask for that has only the end of the placeholder itself.
+                if entries[index].events & Int16(POLLIN | POLLRDNORM) == 0 { wantEnd(handle) }
+            }
             index &+= 1
         }
         return false
@@ -56,8 +64,22 @@ extension Frontend {
         epoll: Int32, operation: Int32, fd: Int32, event: UnsafeMutablePointer<epoll_event>?
     ) -> Int {
         guard let event, operation != Int32(EPOLL_CTL_DEL), let handle = find(fd) else { return 0 }
+        wantEnd(handle)
         let edges: UInt32 = 1 << 31
         if event.pointee.events & edges != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
         return 0
+    }
+
+    /// Has the end of the stream shown by the placeholder too, since somebody waits in a way that nothing else wakes.
+    private static func wantEnd(_ handle: SocketHandle) {
+        let status = handle.status
+        if handle.isV1 || status.has(StatusLine.Flag.endWanted) { return }
+        status.set(StatusLine.Flag.endWanted, true)
+        // The service looks at the flag after it has set EOF, so one of both sees the other.
+        guard case .connected = status.state, !status.has(StatusLine.Flag.relayed),
+            handle.socket.input.producerValue().has(InProducer.endOfFile)
+        else { return }
+        handle.domain.notify(handle.entry.port)
+        _ = xs_poll(handle.fd, Int16(XS_POLLRDHUP), 100_000_000)
     }
 }

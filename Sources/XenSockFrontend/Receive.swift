@@ -28,6 +28,10 @@ extension StreamSocket {
         let lock = status.receiveLock
         var got = 0
         var held = lock.acquire(tag)
+        if status.has(StatusLine.Flag.relayed) {
+            lock.release(held)
+            return Self.isRelayedNow
+        }
         // Rounds in a row that brought nothing. An honest backend causes few; one that changes the word for ever must
         // not keep the call for ever.
         var fruitless = 0
@@ -106,6 +110,10 @@ extension StreamSocket {
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(tag)
+            if status.has(StatusLine.Flag.relayed) {
+                if got == 0 { got = Self.isRelayedNow }
+                break
+            }
             fruitless = 0
             if result > 0 {
                 // What an interrupted call has yet to receive is not late.

@@ -32,6 +32,10 @@ extension StreamSocket {
         let lock = status.sendLock
         var sent = 0
         var held = lock.acquire(tag)
+        if status.has(StatusLine.Flag.relayed) {
+            lock.release(held)
+            return Self.isRelayedNow
+        }
         var deadline = 0
         var fruitless = 0
         var wakes = VainWakes()
@@ -102,6 +106,10 @@ extension StreamSocket {
             }
             fruitless = 0
             held = lock.acquire(tag)
+            if status.has(StatusLine.Flag.relayed) {
+                if sent == 0 { sent = Self.isRelayedNow }
+                break
+            }
             if result <= 0 {
                 if sent == 0 { sent = result }
                 break

@@ -23,7 +23,9 @@ extension Frontend {
             if fd >= 0, Kernel.fileControl(fd, Int32(F_GETFD), 0) >= 0 { process.pointee.lifeline = fd }
         }
         if let dialect = getenv("XENSOCK_DIALECT") { process.pointee.dialect = number(ofDialect: dialect) }
+        noteOwnPreload()
         if let quiet = getenv("XENSOCK_QUIET"), quiet[0] == 0x31 { process.pointee.quiet = 1 }
+        relayInheritedStandards()
     }
 
     /// Copies a path and what follows it; a path that does not fit an address is left out, so that opening fails.

@@ -21,6 +21,28 @@ public struct LocalDomain: FrontendDomain {
     /// SO_SNDBUF of a placeholder in bytes: the smallest that the kernel gives.
     public static var placeholderBuffer: Int { 4608 }
 
+    /// SO_SNDBUF of a relayed socket's placeholder as getsockopt(2) reports it: odd enough that a program that inherits it
+    /// knows it by that. The second is for a system whose limit (net.core.wmem_max) is below the first.
+    public static var relayBuffers: (Int, Int) { (213_006, 65_542) }
+
+    /// Whether `buffer`, an AF_UNIX socket's SO_SNDBUF, says that the socket may be a placeholder.
+    public static func mayBePlaceholder(_ buffer: Int) -> Bool {
+        buffer == placeholderBuffer || buffer == relayBuffers.0 || buffer == relayBuffers.1
+    }
+
+    /// Gives a placeholder a send buffer for bytes instead of readiness.
+    public static func widen(_ placeholder: Int32) {
+        // One that is neither would not be known again: rather the old size, which is.
+        if setBuffer(placeholder, relayBuffers.0) || setBuffer(placeholder, relayBuffers.1) { return }
+        _ = setBuffer(placeholder, 2)
+    }
+
+    private static func setBuffer(_ placeholder: Int32, _ size: Int) -> Bool {
+        var value = Int32(size / 2)
+        _ = Kernel.setOption(placeholder, Int32(SOL_SOCKET), Int32(SO_SNDBUF), &value, 4)
+        return Kernel.integerOption(placeholder, Int32(SOL_SOCKET), Int32(SO_SNDBUF)) == size
+    }
+
     @inlinable
     public func notify(_ port: UInt32) {
         guard DoorbellFront(arena: arena).ring(port) else { return }

@@ -1,12 +1,14 @@
 import CXenSockPreload
 import XenSockFrontend
 
-/// fdopen(3). A stream on a redirected socket is one of fopencookie(3), because glibc's own reads and writes its
-/// descriptor where no library can stand in between. Two things follow: fileno(3) of the stream fails with EBADF, and
-/// its child processes inherit the descriptor as usual but not the stream's buffer rules.
+/// fdopen(3). glibc's stream reads and writes its descriptor where no library can stand in between, so a redirected
+/// socket is relayed first. One that cannot be relayed (of an older dialect, or not a stream) gets a stream of
+/// fopencookie(3): fileno(3) of that one fails with EBADF.
 @c @implementation
 public func xsFdopen(_ fd: Int32, _ mode: UnsafePointer<CChar>?) -> UnsafeMutablePointer<FILE>? {
-    guard Frontend.find(fd) != nil else { return xsNextFdopen(fd, mode) }
+    guard let socket = Frontend.find(fd), !socket.isListening, Frontend.relay(socket) != 0 else {
+        return xsNextFdopen(fd, mode)
+    }
     // The cookie is the descriptor itself: nothing to allocate or release.
     return fopencookie(UnsafeMutableRawPointer(bitPattern: Int(fd) + 1), mode, streamFunctions())
 }

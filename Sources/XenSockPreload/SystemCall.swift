@@ -79,7 +79,8 @@ private func transfer(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
     case SYS_sendfile where redirected(a) || redirected(b):
         return xsSendfile(int(a), int(b), UnsafeMutablePointer(bitPattern: c), d)
     case SYS_splice where redirected(a) || redirected(c):
-        return failed(EINVAL)
+        return xsSplice(
+            int(a), UnsafeMutablePointer(bitPattern: b), int(c), UnsafeMutablePointer(bitPattern: d), e, unsigned(f))
     case SYS_accept where redirected(a):
         return Int(
             xsAccept(int(a), UnsafeMutableRawPointer(bitPattern: b), UnsafeMutablePointer(bitPattern: c)))
@@ -100,6 +101,14 @@ private func transfer(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
 /// The calls that are the same as the functions of their names for every descriptor.
 private func control(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e: Int) -> Int? {
     switch Int32(truncatingIfNeeded: number) {
+    case SYS_execve:
+        return Int(
+            xsExecve(UnsafePointer(bitPattern: a), UnsafePointer(bitPattern: b), UnsafePointer(bitPattern: c)))
+    case SYS_execveat:
+        return Int(
+            xsExecveat(
+                int(a), UnsafePointer(bitPattern: b), UnsafePointer(bitPattern: c), UnsafePointer(bitPattern: d), int(e)
+            ))
     case SYS_socket:
         return Int(xsSocket(int(a), int(b), int(c)))
     case SYS_socketpair:

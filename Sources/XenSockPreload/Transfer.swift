@@ -3,10 +3,14 @@ import XenSockFrontend
 
 /// sendfile(2). To a redirected socket: reads the file in pieces of 64 KiB and sends them; its position, or `offset`,
 /// moves by what was sent, also if that is less than what was asked for. From a redirected socket: EINVAL, as from
-/// every socket unless it goes to a pipe.
+/// every socket unless it goes to a pipe; then the socket is relayed, and the kernel does it.
 @c @implementation
 public func xsSendfile(_ out: Int32, _ in: Int32, _ offset: UnsafeMutablePointer<off_t>?, _ count: Int) -> Int {
-    if Frontend.find(`in`) != nil { return failed(offset == nil ? EINVAL : ESPIPE) }
+    if let socket = Frontend.find(`in`) {
+        guard offset == nil else { return failed(ESPIPE) }
+        guard isPipe(out), Frontend.relay(socket) == 0 else { return failed(EINVAL) }
+        return xsNextSendfile(out, `in`, offset, count)
+    }
     guard let socket = Frontend.find(out) else { return xsNextSendfile(out, `in`, offset, count) }
     return returned(send(file: `in`, to: socket, offset, count))
 }
@@ -69,13 +73,27 @@ private struct FileTransfer {
     }
 }
 
-/// splice(2). EINVAL for a redirected socket, whose bytes are not in the kernel: programs then read and write.
+private func isPipe(_ fd: Int32) -> Bool {
+    var attributes = stat()
+    let result = withUnsafeMutablePointer(to: &attributes) {
+        xs_syscall(Int(SYS_fstat), Int(fd), Int(bitPattern: $0), 0, 0, 0, 0)
+    }
+    return result == 0 && attributes.st_mode & 0o170000 == 0o010000
+}
+
+/// splice(2). A redirected socket is relayed first, so that its bytes are in the kernel; one that cannot be gives EINVAL,
+/// as files do that do not support it: programs then read and write.
 @c @implementation
 public func xsSplice(
     _ in: Int32, _ inOffset: UnsafeMutablePointer<off_t>?, _ out: Int32, _ outOffset: UnsafeMutablePointer<off_t>?,
     _ count: Int, _ flags: UInt32
 ) -> Int {
-    guard Frontend.find(`in`) == nil, Frontend.find(out) == nil else { return failed(EINVAL) }
+    if let socket = Frontend.find(`in`) {
+        guard isPipe(out), Frontend.relay(socket) == 0 else { return failed(EINVAL) }
+    }
+    if let socket = Frontend.find(out) {
+        guard isPipe(`in`), Frontend.relay(socket) == 0 else { return failed(EINVAL) }
+    }
     return xsNextSplice(`in`, inOffset, out, outOffset, count, flags)
 }
 

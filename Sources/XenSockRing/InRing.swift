@@ -223,6 +223,15 @@ public struct InRingFront {
         producer.compareExchange(value, .init(index: value.index, flags: value.flags & ~InProducer.tokens))
     }
 
+    /// Clears TOKENS and sets UNSETTLED: from here on the backend sends no token. The caller holds the receive lock, and
+    /// receives `value.tokens` bytes from the placeholder.
+    ///
+    /// - Returns: false if the producer moved: look again.
+    public func freeze(_ value: IndexWord.Value) -> Bool {
+        let flags = value.flags & ~InProducer.tokens | InProducer.unsettled
+        return producer.compareExchange(value, .init(index: value.index, flags: flags))
+    }
+
     /// Ends the recovery after a reader's death: TOKENS is what stands in the placeholder, which changes no more while
     /// the word is unsettled.
     ///

@@ -15,6 +15,8 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case setsockopt = 68
     case ioctl = 69
     case sendOOB = 70
+    /// From here on the placeholder carries the stream's own bytes (docs/PROTOCOL.md 2.6).
+    case relay = 71
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {

@@ -76,6 +76,8 @@ extension RequestCodec {
             return .sendOOB(
                 id: id, outProducer: words.u32(EntryLayout.SendOOB.outProducer),
                 byte: words.u8(EntryLayout.SendOOB.byte))
+        case .relay:
+            return .relay(id: id)
         case nil:
             return .unknown(command: incoming.command, id: id)
         }

@@ -84,7 +84,7 @@ public struct RequestCodec: Sendable {
         case .sendOOB(_, let outProducer, let byte):
             words.set(EntryLayout.SendOOB.outProducer, outProducer)
             words.set(EntryLayout.SendOOB.byte, byte)
-        case .poll, .getsockname, .getpeername, .unknown:
+        case .poll, .getsockname, .getpeername, .relay, .unknown:
             break
         }
     }

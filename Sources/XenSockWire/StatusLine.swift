@@ -38,6 +38,10 @@ public enum StatusLine {
         public static let writeShut: UInt32 = 8
         public static let bound: UInt32 = 16
         public static let listening: UInt32 = 32
+        /// The placeholder carries the stream's own bytes (docs/PROTOCOL.md 2.6). The service sets it.
+        public static let relayed: UInt32 = 1 << 16
+        /// Somebody waits in a way that only the placeholder's own end of stream wakes (docs/PROTOCOL.md 2.2, EOF).
+        public static let endWanted: UInt32 = 1 << 17
     }
 
     /// The word of a lock held by `thread` of `session`.

@@ -105,6 +105,12 @@ final class ScriptedKernel: SocketKernel {
     func sendToken(_ placeholder: Int32) -> Int { take("token \(placeholder)").result }
     func receiveFiller(_ placeholder: Int32) -> Int { take("filler \(placeholder)").result }
 
+    func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int {
+        let (result, data) = take("relayed \(placeholder) \(segments.first.count)+\(segments.second.count)")
+        for (index, byte) in data.enumerated() where index < segments.first.count { segments.first[index] = byte }
+        return result
+    }
+
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
         take32("watch \(descriptor) \(data)")
     }

@@ -207,6 +207,7 @@ final class InMemoryKernel: SocketKernel {
 
     func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 { -EMFILE }
     func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 { -EINVAL }
+    func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int { -Int(EINVAL) }
     func listen(_ descriptor: Int32, backlog: Int32) -> Int32 { -EINVAL }
     func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 { -EINVAL }
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int { -Int(EINVAL) }

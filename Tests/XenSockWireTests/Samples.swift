@@ -43,7 +43,7 @@ func requests(_ dialect: Dialect) -> [Request] {
             .getsockopt(id: socketID, level: -1, name: .max, length: 512),
             .setsockopt(id: socketID, level: 6, name: .min, length: 4, outProducer: 0x8000_0001),
             .ioctl(id: socketID, request: 0x541b),
-            .sendOOB(id: socketID, outProducer: .max, byte: 0xfe),
+            .sendOOB(id: socketID, outProducer: .max, byte: 0xfe), .relay(id: socketID),
         ]
     }
     return all

@@ -7,5 +7,7 @@ void xsStart(void);
 __attribute__((constructor)) static void start(void) {
     xs_waiting_calls.recv = xsNextRecv;
     xs_waiting_calls.ppoll = xsNextPpoll;
+    xs_waiting_calls.recvmsg = xsNextRecvmsg;
+    xs_waiting_calls.sendmsg = xsNextSendmsg;
     xsStart();
 }

@@ -592,6 +592,61 @@ FILE *xsExportInternalIOFdopen(int fd, const char *mode) {
     return xsFdopen(fd, mode);
 }
 
+int xsExportExecve(const char *path, char *const *arguments, char *const *environment) __asm__("execve");
+int xsExportExecve(const char *path, char *const *arguments, char *const *environment) {
+    return xsExecve(path, arguments, environment);
+}
+
+int xsExportExecv(const char *path, char *const *arguments) __asm__("execv");
+int xsExportExecv(const char *path, char *const *arguments) {
+    return xsExecv(path, arguments);
+}
+
+int xsExportExecvp(const char *file, char *const *arguments) __asm__("execvp");
+int xsExportExecvp(const char *file, char *const *arguments) {
+    return xsExecvp(file, arguments);
+}
+
+int xsExportExecvpe(const char *file, char *const *arguments, char *const *environment) __asm__("execvpe");
+int xsExportExecvpe(const char *file, char *const *arguments, char *const *environment) {
+    return xsExecvpe(file, arguments, environment);
+}
+
+int xsExportFexecve(int fd, char *const *arguments, char *const *environment) __asm__("fexecve");
+int xsExportFexecve(int fd, char *const *arguments, char *const *environment) {
+    return xsFexecve(fd, arguments, environment);
+}
+
+int xsExportExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) __asm__("execveat");
+int xsExportExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
+    return xsExecveat(directory, path, arguments, environment, flags);
+}
+
+int xsExportPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) __asm__("posix_spawn");
+int xsExportPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
+    return xsPosixSpawn(child, path, actions, attributes, arguments, environment);
+}
+
+int xsExportPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) __asm__("posix_spawnp");
+int xsExportPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
+    return xsPosixSpawnp(child, file, actions, attributes, arguments, environment);
+}
+
+int xsExportSystem(const char *command) __asm__("system");
+int xsExportSystem(const char *command) {
+    return xsSystem(command);
+}
+
+FILE *xsExportPopen(const char *command, const char *mode) __asm__("popen");
+FILE *xsExportPopen(const char *command, const char *mode) {
+    return xsPopen(command, mode);
+}
+
+FILE *xsExportInternalIOPopen(const char *command, const char *mode) __asm__("_IO_popen");
+FILE *xsExportInternalIOPopen(const char *command, const char *mode) {
+    return xsPopen(command, mode);
+}
+
 long xsExportSyscall(long number, ...) __asm__("syscall");
 long xsExportSyscall(long number, ...) {
     va_list list;
@@ -695,5 +750,15 @@ const char *const xsNextNames[xsNextCount] = {
     "fdopen",
     "vdprintf",
     "__vdprintf_chk",
+    "execve",
+    "execv",
+    "execvp",
+    "execvpe",
+    "fexecve",
+    "execveat",
+    "posix_spawn",
+    "posix_spawnp",
+    "system",
+    "popen",
     "syscall",
 };

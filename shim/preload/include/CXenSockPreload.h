@@ -25,6 +25,10 @@ static inline void *xsNext(unsigned int index) {
 
 #include "XenSockSymbols.h"
 
+/* The program's environment, as it stands now. */
+extern char **environ;
+static inline char *const *xsEnvironment(void) { return environ; }
+
 /* Whether `fd` is a socket of the backend's. In Swift. */
 bool xsIsRedirected(int fd);
 

@@ -466,13 +466,71 @@ int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
 
 int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
 
+/* Execution */
+
+int xsExecve(const char *path, char *const *arguments, char *const *environment);
+static inline int xsNextExecve(const char *path, char *const *arguments, char *const *environment) {
+    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(88))(path, arguments, environment);
+}
+
+int xsExecv(const char *path, char *const *arguments);
+static inline int xsNextExecv(const char *path, char *const *arguments) {
+    return ((int (*)(const char *path, char *const *arguments))xsNext(89))(path, arguments);
+}
+
+int xsExecvp(const char *file, char *const *arguments);
+static inline int xsNextExecvp(const char *file, char *const *arguments) {
+    return ((int (*)(const char *file, char *const *arguments))xsNext(90))(file, arguments);
+}
+
+int xsExecvpe(const char *file, char *const *arguments, char *const *environment);
+static inline int xsNextExecvpe(const char *file, char *const *arguments, char *const *environment) {
+    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(91))(file, arguments, environment);
+}
+
+int xsFexecve(int fd, char *const *arguments, char *const *environment);
+static inline int xsNextFexecve(int fd, char *const *arguments, char *const *environment) {
+    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(92))(fd, arguments, environment);
+}
+
+int xsExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
+static inline int xsNextExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
+    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(93))(directory, path, arguments, environment, flags);
+}
+
+int xsExecl(const char *path, const char *argument, ...) __asm__("execl");
+
+int xsExeclp(const char *file, const char *argument, ...) __asm__("execlp");
+
+int xsExecle(const char *path, const char *argument, ...) __asm__("execle");
+
+int xsPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
+static inline int xsNextPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
+    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(94))(child, path, actions, attributes, arguments, environment);
+}
+
+int xsPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
+static inline int xsNextPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
+    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(95))(child, file, actions, attributes, arguments, environment);
+}
+
+int xsSystem(const char *command);
+static inline int xsNextSystem(const char *command) {
+    return ((int (*)(const char *command))xsNext(96))(command);
+}
+
+FILE *xsPopen(const char *command, const char *mode);
+static inline FILE *xsNextPopen(const char *command, const char *mode) {
+    return ((FILE *(*)(const char *command, const char *mode))xsNext(97))(command, mode);
+}
+
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(88))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(98))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 89 };
+enum { xsNextCount = 99 };
 
 #endif

@@ -71,6 +71,8 @@ static inline long xs_syscall(long number, long a, long b, long c, long d, long 
 struct xs_waiting_calls {
     ssize_t (*recv)(int, void *, size_t, int);
     int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+    ssize_t (*recvmsg)(int, struct msghdr *, int);
+    ssize_t (*sendmsg)(int, const struct msghdr *, int);
 };
 extern struct xs_waiting_calls xs_waiting_calls;
 
@@ -94,6 +96,8 @@ struct xs_process_state {
     /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
     uint32_t dialect;
     int32_t lifeline;
+    /* 1: LD_PRELOAD named this library when the process started. */
+    uint32_t preloaded;
     char socket_path[108];
     char user_socket_path[108];
 };
@@ -130,6 +134,23 @@ static inline long xs_wait_poll(int fd, short events, long long nanoseconds) {
         result = xs_syscall(SYS_ppoll, (long)&entry, 1, (long)timeout, 0, 0, 0);
     }
     return result > 0 ? entry.revents : result;
+}
+
+/* recvmsg, or sendmsg if `sends`, of vectors alone through `xs_waiting_calls`. Returns a negative errno on failure. */
+static inline long xs_wait_message(int fd, struct iovec *vectors, size_t count, int flags, int sends) {
+    struct msghdr message = {0};
+    message.msg_iov = vectors;
+    message.msg_iovlen = count;
+    if (sends ? !xs_waiting_calls.sendmsg : !xs_waiting_calls.recvmsg)
+        return xs_syscall(sends ? SYS_sendmsg : SYS_recvmsg, fd, (long)&message, flags, 0, 0, 0);
+    int saved = errno;
+    long result =
+        sends ? xs_waiting_calls.sendmsg(fd, &message, flags) : xs_waiting_calls.recvmsg(fd, &message, flags);
+    if (result < 0) {
+        result = -errno;
+        errno = saved;
+    }
+    return result;
 }
 
 /* Likewise, raw: not a cancellation point, for waits in which a thread holds what others need. */
