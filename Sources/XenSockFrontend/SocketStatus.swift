@@ -40,6 +40,10 @@ public struct SocketStatus {
         error > 133 || error == 4 || error == 11 ? 5 : Int(error)
     }
 
+    /// The type of the socket, as the service says.
+    @inlinable @inline(__always)
+    public var type: UInt32 { word(StatusLine.kind).load() & 0xffff }
+
     @inlinable @inline(__always)
     public var flags: UInt32 { word(StatusLine.flags).load() }
 

@@ -27,10 +27,19 @@ func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: 
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
     let address = UnsafeRawPointer(message.pointee.msg_name)
     let length = address == nil ? 0 : message.pointee.msg_namelen
-    guard count > 0 else { return transmit(socket, nil, 0, flags: flags, address: address, length: length) }
+    let control = UnsafeRawBufferPointer(
+        start: message.pointee.msg_control,
+        count: message.pointee.msg_control == nil ? 0 : message.pointee.msg_controllen)
+    guard count > 0 else {
+        var none = iovec(iov_base: nil, iov_len: 0)
+        return withUnsafePointer(to: &none) {
+            Frontend.send(socket, $0, 1, flags: flags, address: address, length: length, control: control)
+        }
+    }
     let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))
     guard size >= 0, let vectors = message.pointee.msg_iov else { return size }
-    return Frontend.send(socket, vectors, count, flags: flags, address: address, length: length)
+    return Frontend.send(
+        socket, vectors, count, flags: flags, address: address, length: length, control: control)
 }
 
 /// sendmmsg(2) to a redirected socket: an error after the first message is that of the next call. Returns the

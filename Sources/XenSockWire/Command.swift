@@ -15,6 +15,10 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case setsockopt = 68
     case ioctl = 69
     case sendOOB = 70
+    /// Takes datagrams out of `out` and tells what became of the last.
+    case flush = 71
+    /// Fetches a message of a datagram socket's error queue.
+    case recverr = 72
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {

@@ -76,6 +76,10 @@ extension RequestCodec {
             return .sendOOB(
                 id: id, outProducer: words.u32(EntryLayout.SendOOB.outProducer),
                 byte: words.u8(EntryLayout.SendOOB.byte))
+        case .flush:
+            return .flush(id: id, outProducer: words.u32(EntryLayout.Flush.outProducer))
+        case .recverr:
+            return .recverr(id: id, offset: words.u32(EntryLayout.ReceiveError.offset))
         case nil:
             return .unknown(command: incoming.command, id: id)
         }
