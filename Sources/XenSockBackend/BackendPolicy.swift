@@ -5,10 +5,10 @@
 public enum PolicyOperation {
     /// socket(2). `type` is the bare type, without SOCK_NONBLOCK and SOCK_CLOEXEC.
     case socket(domain: Int32, type: Int32, protocolNumber: Int32)
-    /// connect(2).
-    case connect(UnsafeRawBufferPointer)
+    /// connect(2), and the first datagram to a new destination. `type` is the socket's.
+    case connect(UnsafeRawBufferPointer, type: Int32 = 1)
     /// bind(2).
-    case bind(UnsafeRawBufferPointer)
+    case bind(UnsafeRawBufferPointer, type: Int32 = 1)
     /// listen(2).
     case listen
     /// getaddrinfo(3) of a name; empty if the query has none (only a service).
@@ -23,6 +23,14 @@ public enum PolicyOperation {
 public protocol BackendPolicy {
     /// - Returns: 0 to allow, or the positive Linux errno that the frontend gets (EACCES, EPERM, ENETUNREACH, …).
     func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32
+
+    /// Changes whenever the same operation may be decided otherwise than before.
+    var generation: UInt64 { get }
+}
+
+extension BackendPolicy {
+    /// For policies that never change.
+    public var generation: UInt64 { 0 }
 }
 
 /// Allows everything.

@@ -6,6 +6,8 @@ enum SocketPhase {
     case open
     case connecting
     case connected
+    /// A datagram or raw socket, from SOCKET on.
+    case datagram
     case listening
     /// An asynchronous connect failed; it may be tried again.
     case failed
@@ -60,6 +62,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     var relay: Relay?
     /// RELAY was asked for before the connection stood.
     var isRelayWanted = false
+    var datagrams: DatagramTraffic?
 
     var phase = SocketPhase.open
     /// The kernel may have data, or room; cleared by a short count or EAGAIN, set by an edge.
@@ -181,6 +184,7 @@ final class BackendSocket<Kernel: SocketKernel> {
             case .connecting: try decideConnect(events)
             case .listening: try announceArrival()
             case .connected, .draining: try streamEvent(events)
+            case .datagram: try datagramEvent(events)
             case .open, .failed, .reset, .gone: break
             }
         }
@@ -217,7 +221,9 @@ final class BackendSocket<Kernel: SocketKernel> {
                 try receiveTurn()
                 if phase == .connected { try transmitTurn() }
             case .draining:
-                try transmitTurn()
+                if datagrams != nil { try drainDatagrams() } else { try transmitTurn() }
+            case .datagram:
+                try datagramTurn()
             default:
                 break
             }

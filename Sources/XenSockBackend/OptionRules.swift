@@ -15,6 +15,25 @@ enum OptionRules {
         }
     }
 
+    /// As above, for a socket of `type`: datagram and raw sockets have more levels.
+    static func refusal(level: Int32, name: Int32, reading: Bool, of type: UInt32) -> Int32 {
+        guard type != SocketType.stream else { return refusal(level: level, name: name, reading: reading) }
+        switch level {
+        // UDP_ENCAP hands packets to IPsec.
+        case OptionNumber.ipprotoUDP, OptionNumber.ipprotoUDPLite: return name == 100 ? Errno.enoprotoopt : 0
+        // ICMP_FILTER, ICMPV6_FILTER.
+        case OptionNumber.solRaw, OptionNumber.ipprotoICMPv6: return 0
+        // SO_PEEK_OFF would change what the service peeks, which never does.
+        case OptionNumber.solSocket where name == 42: return Errno.eopnotsupp
+        // SO_BINDTODEVICE, SO_BINDTOIFINDEX.
+        case OptionNumber.solSocket where name == 25 || name == 62: return 0
+        // IP_OPTIONS, and IPv6's extension headers: a route in them would lead past the policy.
+        case OptionNumber.ipprotoIP where name == 4 && !reading: return Errno.eperm
+        case OptionNumber.ipprotoIPv6 where !reading && [6, 54, 55, 57, 59].contains(name): return Errno.eperm
+        default: return refusal(level: level, name: name, reading: reading)
+        }
+    }
+
     /// Whether only root, or who has the service's own user, may set this: the kernel would ask for the service's
     /// privileges, not for the frontend's.
     static func needsPrivilege(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Bool {

@@ -109,7 +109,7 @@ extension PolicyQuestion {
     var operation: PolicyRule.Operation {
         switch self {
         case .socket: return .socket
-        case .address(let operation, _, _), .otherAddress(let operation, _): return operation
+        case .address(let operation, _, _, _), .otherAddress(let operation, _, _): return operation
         case .listen: return .bind
         case .name, .nameOf: return .resolve
         }
@@ -117,28 +117,30 @@ extension PolicyQuestion {
 
     var family: Int32? {
         switch self {
-        case .socket(let family, _, _), .otherAddress(_, let family): return family
-        case .address(_, let address, _): return address.family
+        case .socket(let family, _, _), .otherAddress(_, let family, _): return family
+        case .address(_, let address, _, _): return address.family
         case .listen, .name, .nameOf: return nil
         }
     }
 
     var type: Int32? {
-        if case .socket(_, let type, _) = self { return type }
-        return nil
+        switch self {
+        case .socket(_, let type, _), .address(_, _, _, let type), .otherAddress(_, _, let type): return type
+        case .listen, .name, .nameOf: return nil
+        }
     }
 
     var port: UInt16? {
-        if case .address(_, _, let port) = self { return port }
+        if case .address(_, _, let port, _) = self { return port }
         return nil
     }
 
     /// What the kernel would ask a privilege for.
     var privileges: [PolicyPrivilege] {
         var privileges: [PolicyPrivilege] = []
-        if type == Int32(SOCK_RAW.rawValue) { privileges.append(.raw) }
+        if case .socket(_, Int32(SOCK_RAW.rawValue), _) = self { privileges.append(.raw) }
         if let family, family != AF_INET, family != AF_INET6 { privileges.append(.family(family)) }
-        if case .address(.bind, _, let port) = self, 1...1023 ~= port { privileges.append(.port(port)) }
+        if case .address(.bind, _, let port, _) = self, 1...1023 ~= port { privileges.append(.port(port)) }
         return privileges
     }
 }

@@ -4,7 +4,10 @@ import Logging
 /// Applies a ``Policy`` and the limits of sockets to what sessions ask, and logs it. Used on the service's thread only.
 public final class PolicyJudge: BackendPolicy {
     /// The policy in force. What it replaces still holds for operations that were decided before.
-    public var policy: Policy
+    public var policy: Policy {
+        didSet { generation &+= 1 }
+    }
+    public private(set) var generation: UInt64 = 0
     /// Open sockets of the service, all sessions together, at most; nil for no limit.
     public var maximumSockets: Int?
     /// Open sockets now: of the service, and of the sessions with these credentials.

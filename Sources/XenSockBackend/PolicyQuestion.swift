@@ -5,9 +5,9 @@ public enum PolicyQuestion: Equatable, Sendable {
     /// socket(2).
     case socket(family: Int32, type: Int32, protocolNumber: Int32)
     /// connect(2) or bind(2) with an IPv4 or IPv6 address.
-    case address(PolicyRule.Operation, PolicyAddress, port: UInt16)
+    case address(PolicyRule.Operation, PolicyAddress, port: UInt16, type: Int32)
     /// connect(2) or bind(2) with an address of another family.
-    case otherAddress(PolicyRule.Operation, family: Int32)
+    case otherAddress(PolicyRule.Operation, family: Int32, type: Int32)
     /// listen(2).
     case listen
     /// getaddrinfo(3) of a name.
@@ -34,10 +34,10 @@ public enum PolicyQuestion: Equatable, Sendable {
             return .harmless
         case .socket(let domain, let type, let protocolNumber):
             return .question(.socket(family: domain, type: type, protocolNumber: protocolNumber))
-        case .connect(let address):
-            return decode(.connect, address)
-        case .bind(let address):
-            return decode(.bind, address)
+        case .connect(let address, let type):
+            return decode(.connect, address, type)
+        case .bind(let address, let type):
+            return decode(.bind, address, type)
         case .listen:
             return .question(.listen)
         case .resolve(let name):
@@ -50,7 +50,9 @@ public enum PolicyQuestion: Equatable, Sendable {
         }
     }
 
-    private static func decode(_ operation: PolicyRule.Operation, _ bytes: UnsafeRawBufferPointer) -> Decoded {
+    private static func decode(_ operation: PolicyRule.Operation, _ bytes: UnsafeRawBufferPointer, _ type: Int32)
+        -> Decoded
+    {
         guard bytes.count >= 2 else { return .invalid(EINVAL) }
         var family = family(bytes)
         if family == AF_UNSPEC {
@@ -60,10 +62,10 @@ public enum PolicyQuestion: Equatable, Sendable {
             family = AF_INET
         }
         guard family == AF_INET || family == AF_INET6 else {
-            return .question(.otherAddress(operation, family: family))
+            return .question(.otherAddress(operation, family: family, type: type))
         }
         guard let (address, port) = endpoint(bytes, family: family) else { return .invalid(EINVAL) }
-        return .question(.address(operation, address, port: port))
+        return .question(.address(operation, address, port: port, type: type))
     }
 
     private static func family(_ bytes: UnsafeRawBufferPointer) -> Int32 {
@@ -91,11 +93,11 @@ public enum PolicyQuestion: Equatable, Sendable {
     /// `::`, which takes IPv4 connections too, past a rule for IPv4.
     var meanings: [PolicyAddress] {
         switch self {
-        case .address(.connect, let address, _) where address.isUnspecified:
+        case .address(.connect, let address, _, _) where address.isUnspecified:
             return address.family == AF_INET ? [.loopback] : [.loopback6, .loopback]
-        case .address(.bind, let address, _) where address.isUnspecified && address.family == AF_INET6:
+        case .address(.bind, let address, _, _) where address.isUnspecified && address.family == AF_INET6:
             return [address, .any]
-        case .address(_, let address, _):
+        case .address(_, let address, _, _):
             return [address]
         case .nameOf(let address):
             return address.map { [$0] } ?? []
@@ -110,9 +112,10 @@ extension PolicyQuestion: CustomStringConvertible {
         switch self {
         case .socket(let family, let type, let protocolNumber):
             return "socket \(PolicyNames.family(family)) \(PolicyNames.type(type)) protocol \(protocolNumber)"
-        case .address(let operation, let address, let port):
-            return "\(operation) \(address.family == AF_INET ? "\(address)" : "[\(address)]"):\(port)"
-        case .otherAddress(let operation, let family):
+        case .address(let operation, let address, let port, let type):
+            let kind = type == Int32(SOCK_STREAM.rawValue) ? "" : " \(PolicyNames.type(type))"
+            return "\(operation)\(kind) \(address.family == AF_INET ? "\(address)" : "[\(address)]"):\(port)"
+        case .otherAddress(let operation, let family, _):
             return "\(operation) \(PolicyNames.family(family)) address"
         case .listen:
             return "listen"

@@ -22,6 +22,9 @@ struct PortStatus {
     /// Sets the pending SO_ERROR, a positive errno.
     func setError(_ error: Int32) { word(StatusLine.error).storeOrdered(UInt32(bitPattern: error)) }
 
+    /// Whether an error is pending.
+    var hasError: Bool { word(StatusLine.error).loadOrdered() != 0 }
+
     /// Takes the pending SO_ERROR.
     func takeError() -> Int32 { Int32(bitPattern: word(StatusLine.error).exchange(0)) }
 

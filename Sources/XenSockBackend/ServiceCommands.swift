@@ -96,7 +96,7 @@ extension Service {
             return incoming.response(0)
         case .bind(_, let address):
             let ret = address.withUnsafeBytes { bytes in
-                let refusal = decide(.bind(bytes), session)
+                let refusal = decide(.bind(bytes, type: Int32(bitPattern: socket.type)), session)
                 return refusal != 0 ? 0 &- refusal : socket.bind(bytes)
             }
             return incoming.response(ret)
@@ -132,6 +132,10 @@ extension Service {
             var value: Int32 = 0
             let ret = socket.ioctl(request: number, value: &value)
             return incoming.response(ret, ret == 0 ? .value(value) : .none)
+        case .flush(_, let position):
+            return incoming.response(socket.flush(through: position))
+        case .recverr(_, let offset):
+            return receiveError(incoming, socket, offset: offset, session)
         case .sendOOB(_, let position, let byte):
             return incoming.response(socket.sendOutOfBand(byte, at: position))
         case .relay:
@@ -155,13 +159,14 @@ extension Service {
         guard session.sockets[id] == nil else { return 0 &- Errno.eexist }
         awaitPair(of: port, session)
         guard session.arena?.pending[port] != nil else { return 0 &- Errno.ebadf }
+        let isStream = type == SocketType.stream
         var network: Int32 = -1
         if domain != Resolver.domain {
             switch domain {
             case SocketDomain.inet, SocketDomain.inet6, SocketDomain.unix: break
             default: return 0 &- Errno.eafnosupport
             }
-            guard type == SocketType.stream else { return 0 &- Errno.esocktnosupport }
+            guard isServed(domain: domain, type: type) else { return 0 &- Errno.esocktnosupport }
             let (domain, type, number) = (Int32(domain), Int32(type), Int32(bitPattern: number))
             let refusal = decide(.socket(domain: domain, type: type, protocolNumber: number), session)
             guard refusal == 0 else { return 0 &- refusal }
@@ -173,7 +178,8 @@ extension Service {
         switch makeSocket(
             session, id: id, port: port, indexes: page, network: network, domain: domain, type: type)
         {
-        case .success: return 0
+        case .success(let socket):
+            return isStream ? 0 : openDatagrams(socket, session)
         case .failure(let error): return error.ret
         }
     }
@@ -203,7 +209,7 @@ extension Service {
             if socket.domain != SocketDomain.unix, bytes.count >= 2, bytes.loadUnaligned(as: UInt16.self) == 0 {
                 return socket.disconnect(bytes)
             }
-            let refusal = decide(.connect(bytes), session)
+            let refusal = decide(.connect(bytes, type: Int32(bitPattern: socket.type)), session)
             return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
         }
     }

@@ -41,6 +41,7 @@ extension BackendSocket {
         kernel.epollDelete(epoll, placeholder)
         kernel.close(placeholder)
         placeholder = -1
+        if phase == .datagram { return hangUpDatagrams() }
         guard phase == .connected, network >= 0 else { return finish(abort: false) }
         do {
             if try hasUnread() || lingerSeconds == 0 { return finish(abort: true) }

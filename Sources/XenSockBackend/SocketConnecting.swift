@@ -10,6 +10,7 @@ extension BackendSocket {
         switch phase {
         case .open, .failed: break
         case .connecting: return 0 &- Errno.ealready
+        case .datagram: return connectDatagrams(address)
         case .connected, .listening, .reset: return 0 &- Errno.eisconn
         case .draining, .gone: return 0 &- Errno.ebadf
         }
@@ -73,6 +74,7 @@ extension BackendSocket {
             trustsShortReads = true
             guarded { () throws(RingViolation) in try showFailure(takeNetworkError()) }
             return 0
+        case .datagram: return connectDatagrams(address)
         case .listening, .reset: return 0 &- Errno.eisconn
         case .draining, .gone: return 0 &- Errno.ebadf
         }
@@ -158,6 +160,7 @@ extension BackendSocket {
         switch phase {
         case .open, .listening, .failed: break
         case .draining, .gone: return 0 &- Errno.ebadf
+        case .datagram: return 0 &- Errno.eopnotsupp
         case .connecting, .connected, .reset: return 0 &- Errno.einval
         }
         guard network >= 0 else { return 0 &- Errno.eopnotsupp }

@@ -54,6 +54,16 @@ protocol SocketKernel {
     /// With MSG_NOSIGNAL.
     func send(_ descriptor: Int32, from segments: Segments) -> Int
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
+    /// recvmsg(2).
+    ///
+    /// - Parameters:
+    ///   - buffers: the room; then what was filled of it.
+    ///   - flags: MSG_ERRQUEUE or 0; then the message's flags.
+    func receiveMessage(
+        _ descriptor: Int32, into segments: Segments, _ buffers: inout MessageBuffers, flags: inout Int32
+    ) -> Int
+    /// sendmsg(2), with MSG_NOSIGNAL.
+    func sendMessage(_ descriptor: Int32, from segments: Segments, _ buffers: MessageBuffers, flags: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
     func close(_ descriptor: Int32)
     func getsockopt(

@@ -42,6 +42,8 @@ enum SocketDomain {
 
 enum SocketType {
     static let stream: UInt32 = 1
+    static let dgram: UInt32 = 2
+    static let raw: UInt32 = 3
 }
 
 /// Levels and names of options that the service itself sets or treats apart.
@@ -59,6 +61,10 @@ enum OptionNumber {
     static let ipprotoIP: Int32 = 0
     static let ipprotoTCP: Int32 = 6
     static let ipprotoIPv6: Int32 = 41
+    static let ipprotoUDP: Int32 = 17
+    static let ipprotoUDPLite: Int32 = 136
+    static let ipprotoICMPv6: Int32 = 58
+    static let solRaw: Int32 = 255
     static let tcpNoDelay: Int32 = 1
     static let tcpCork: Int32 = 3
 }

@@ -54,7 +54,7 @@ extension BackendSocket {
             guard mapping != nil else { return 0 &- Errno.einval }
             guarded { () throws(RingViolation) in try beginRelay(isHeld: true) }
             return violation == nil ? 0 : 0 &- Errno.eio
-        case .listening:
+        case .listening, .datagram:
             return 0 &- Errno.einval
         case .draining, .gone:
             return 0 &- Errno.ebadf

@@ -11,6 +11,7 @@ extension BackendSocket {
     /// shutdown(2). The write side ends behind byte `position` of `out`.
     func shutdown(how: UInt32, at position: UInt32) -> Int32 {
         guard how <= UInt32(ShutdownHow.both) else { return 0 &- Errno.einval }
+        if phase == .datagram { return shutdownDatagrams(how: Int32(how)) }
         if phase == .listening, network >= 0 {
             let result = kernel.shutdown(network, how: Int32(how))
             // A program asleep in accept must wake to learn that there is nothing to accept from any more.
@@ -64,7 +65,7 @@ extension BackendSocket {
     ///   - length: the room; then the value's length.
     func getsockopt(level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name, reading: true)
+        let refusal = OptionRules.refusal(level: level, name: name, reading: true, of: type)
         guard refusal == 0 else { return 0 &- refusal }
         if let pending = pendingOption(level: level, name: name) {
             length = min(length, UInt32(pending.length))
@@ -79,7 +80,7 @@ extension BackendSocket {
     ///   - position: the index of `out` at which options that act on the stream take effect.
     func setsockopt(level: Int32, name: Int32, value: UnsafeRawBufferPointer, at position: UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name, reading: false)
+        let refusal = OptionRules.refusal(level: level, name: name, reading: false, of: type)
         guard refusal == 0 else { return 0 &- refusal }
         guard let size = OptionRules.orderedSize(level: level, name: name) else {
             return kernel.setsockopt(network, level: level, name: name, value: value)

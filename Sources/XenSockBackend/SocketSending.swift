@@ -106,7 +106,7 @@ extension BackendSocket {
                 fillerDebt = 0
                 try outRing.forgetFillers()
                 watchFiller(false)
-            } else if phase == .connected, mapping != nil {
+            } else if phase == .connected || phase == .datagram, mapping != nil {
                 settle(try outRing.consume(0))
             }
         }

@@ -19,6 +19,7 @@ extension Frontend {
 
     static func connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
         if handle.isV1 { return v1Connect(handle, to: address) }
+        if handle.isDatagram { return datagramConnect(handle, to: address) }
         let status = handle.status
         let socket = handle.socket
         if address.length >= 2, address.family == SocketAddress.unspecified {
@@ -88,7 +89,7 @@ extension Frontend {
     ) -> Int {
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         if address != nil, let length, Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
-        guard case .listening = handle.status.state else { return -Int(EINVAL) }
+        guard case .listening = handle.status.state else { return handle.isDatagram ? -Int(EOPNOTSUPP) : -Int(EINVAL) }
         if handle.isV1 { return v1Accept(handle, address, length, flags: flags) }
         let socket = handle.socket
         var isAttached = false

@@ -19,6 +19,16 @@ public struct SocketHandle {
     @inline(__always)
     var domain: LocalDomain { LocalDomain(arena: arena.base, doorbell: arena.doorbell) }
 
+    /// Whether the socket's ring carries records (docs/PROTOCOL.md, 2.5).
+    @inline(__always)
+    public var isDatagram: Bool {
+        let type = status.type
+        return type == UInt32(SOCK_DGRAM.rawValue) || type == UInt32(SOCK_RAW.rawValue)
+    }
+
+    @inline(__always)
+    var datagram: DatagramSocket<LocalDomain> { DatagramSocket(plain: socket) }
+
     /// The socket for one call.
     @inline(__always)
     var socket: StreamSocket<LocalDomain> {

@@ -22,7 +22,9 @@ public enum Frontend {
         let flags = type & ~0xf
         let kind = type & 0xf
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
-        guard kind == Int32(SOCK_STREAM.rawValue) else { return -Int(ESOCKTNOSUPPORT) }
+        guard kind == Int32(SOCK_STREAM.rawValue) else {
+            return datagramSocket(domain: domain, kind: kind, flags: flags, protocol: `protocol`)
+        }
         if dialect != .xensock2 { return v1Socket(domain: domain, flags: flags, protocol: `protocol`) }
         return Birth.open(flags: flags) { state, mask, port, id in
             Commands.exchangeBlocked(
@@ -58,6 +60,7 @@ public enum Frontend {
     public static func shutdown(_ handle: SocketHandle, how: Int32) -> Int {
         guard how >= 0, how <= 2 else { return -Int(EINVAL) }
         if handle.isV1 { return v1Shutdown(handle, how: how) }
+        if handle.isDatagram { return datagramShutdown(handle, how: how) }
         if handle.isRelayed { return shutdownRelayed(handle, how: how) }
         let socket = handle.socket
         let result = command(
@@ -73,13 +76,18 @@ public enum Frontend {
         return 0
     }
 
-    /// recv(2) and its family on a stream socket.
+    /// recv(2) and its family.
     ///
     /// - Parameter message: takes name, control and flags of recvmsg(2); its vectors are not looked at.
     public static func receive(
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
+        if handle.isDatagram {
+            return flags & Int32(MSG_ERRQUEUE) != 0
+                ? receiveErrorMessage(handle, vectors, count, flags: flags, message: message)
+                : handle.datagram.receive(vectors, count, flags: flags, message: message)
+        }
         if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
         var result: Int
         if handle.isRelayed {
@@ -96,11 +104,18 @@ public enum Frontend {
         return result
     }
 
-    /// send(2) and its family on a stream socket. Raises SIGPIPE unless MSG_NOSIGNAL says otherwise.
+    /// send(2) and its family. Raises SIGPIPE on a stream socket unless MSG_NOSIGNAL says otherwise.
+    ///
+    /// - Parameter control: control messages as `msg_control` has them; datagram sockets send them.
     public static func send(
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
-        address: UnsafeRawPointer?, length: UInt32
+        address: UnsafeRawPointer?, length: UInt32,
+        control: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) -> Int {
+        if handle.isDatagram {
+            return datagramSend(
+                handle, vectors, count, flags: flags, address: address, length: length, control: control)
+        }
         var result: Int
         if flags & Int32(MSG_OOB) != 0 {
             result = Urgent.send(handle, vectors, count, flags: flags)

@@ -18,7 +18,8 @@ extension Frontend {
         if level == SOL_SOCKET {
             switch name {
             case SO_ERROR:
-                var error = Int32(truncatingIfNeeded: handle.status.takeError())
+                let taken = handle.isDatagram ? handle.datagram.takeErrorAndTidy() : handle.status.takeError()
+                var error = Int32(truncatingIfNeeded: taken)
                 let size = min(Int(capacity), 4)
                 memcpy(value, &error, size)
                 length.pointee = socklen_t(size)
@@ -59,6 +60,10 @@ extension Frontend {
         }
         if handle.isV1 { return v1SetOption(handle, level: level, name: name, value, length: length) }
         if value == nil, length > 0 { return -Int(EFAULT) }
+        if handle.isDatagram {
+            settleOutput(handle)
+            DatagramVerdicts(handle.socket.indexes).forget()
+        }
         let response = command(
             handle,
             .setsockopt(
@@ -125,6 +130,11 @@ extension Frontend {
             return -Int(EOPNOTSUPP)
         case UInt(FIONREAD) where handle.isRelayed:
             return Kernel.ioctl(handle.fd, request, argument)
+        case UInt(FIONREAD) where handle.isDatagram:
+            guard let size = handle.datagram.nextSize() else { return queued(handle, request, argument, ring: nil) }
+            guard let argument else { return -Int(EFAULT) }
+            argument.storeBytes(of: size, as: Int32.self)
+            return 0
         case UInt(FIONREAD):
             return queued(handle, request, argument, ring: readable(handle))
         case UInt(TIOCOUTQ):

@@ -14,7 +14,12 @@ extension Frontend {
         var index = 0
         while index < count {
             if let handle = find(entries[index].fd) {
-                entries[index].revents |= missing(handle, entries[index].events)
+                if handle.isDatagram {
+                    let (events, asked) = (entries[index].revents, entries[index].events)
+                    entries[index].revents = handle.datagram.polled(events, asked: asked)
+                } else {
+                    entries[index].revents |= missing(handle, entries[index].events)
+                }
             }
             if entries[index].revents != 0 { ready &+= 1 }
             index &+= 1
@@ -24,6 +29,7 @@ extension Frontend {
 
     /// The events that TCP reports always and the placeholder does not.
     static func missing(_ handle: SocketHandle, _ asked: Int16) -> Int16 {
+        if handle.isDatagram { return handle.datagram.polled(0, asked: asked) }
         let flags = handle.status.flags
         switch handle.status.state {
         case .open:

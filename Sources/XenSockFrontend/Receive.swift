@@ -140,7 +140,7 @@ extension StreamSocket {
 
     /// Nothing there on a non-blocking socket. The backend's death shows only in the placeholder, so a miss that does not
     /// follow data looks there: a program that is told "readable" by the kernel for that reason must not spin.
-    private func missed() -> Int {
+    func missed() -> Int {
         let misses = status.misses
         let count = misses.load()
         if count == 0 {

@@ -40,8 +40,8 @@ public struct SocketStatus {
         error > 133 || error == 4 || error == 11 ? 5 : Int(error)
     }
 
-    /// SOCK_STREAM and so on.
-    @inlinable
+    /// SOCK_STREAM and so on, as the service says.
+    @inlinable @inline(__always)
     public var type: UInt32 { word(StatusLine.kind).load() & 0xffff }
 
     @inlinable @inline(__always)

@@ -4,12 +4,13 @@ import XenSockFrontend
 /// One buffer to a redirected socket. Returns the kernel's value.
 func transmit(
     _ socket: SocketHandle, _ buffer: UnsafeRawPointer?, _ size: Int, flags: Int32,
-    address: UnsafeRawPointer? = nil, length: socklen_t = 0
+    address: UnsafeRawPointer? = nil, length: socklen_t = 0,
+    control: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
 ) -> Int {
     let bounded = UInt(bitPattern: size) > UInt(maximumTransfer) ? maximumTransfer : size
     var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: buffer), iov_len: bounded)
     return withUnsafePointer(to: &vector) {
-        Frontend.send(socket, $0, 1, flags: flags, address: address, length: length)
+        Frontend.send(socket, $0, 1, flags: flags, address: address, length: length, control: control)
     }
 }
 
@@ -30,10 +31,16 @@ func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: 
     guard length <= socklen_t(Int32.max) else { return 0 &- Int(EINVAL) }
     let refusal = controlRefusal(socket, message)
     guard refusal == 0 else { return refusal }
-    guard count > 0 else { return transmit(socket, nil, 0, flags: flags, address: address, length: length) }
+    let control = UnsafeRawBufferPointer(
+        start: message.pointee.msg_control,
+        count: message.pointee.msg_control == nil ? 0 : message.pointee.msg_controllen)
+    guard count > 0 else {
+        return transmit(socket, nil, 0, flags: flags, address: address, length: length, control: control)
+    }
     let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))
     guard size >= 0, let vectors = message.pointee.msg_iov else { return size }
-    return Frontend.send(socket, vectors, count, flags: flags, address: address, length: length)
+    return Frontend.send(
+        socket, vectors, count, flags: flags, address: address, length: length, control: control)
 }
 
 private func controlRefusal(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>) -> Int {

@@ -70,6 +70,10 @@ public enum InProducer {
     public static let endOfFile: UInt32 = 1 << 8
     /// A reader died: TOKENS does not say how many bytes stand in the placeholder, until the next holder counts them.
     public static let unsettled: UInt32 = 1 << 9
+    /// A datagram socket has a pending error: it stands in the status line, or will in a moment.
+    public static let error: UInt32 = 1 << 10
+    /// A datagram socket's error queue is not empty.
+    public static let errorQueue: UInt32 = 1 << 11
 }
 
 /// Flags of the consumer word of `in`.

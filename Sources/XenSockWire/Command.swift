@@ -17,6 +17,10 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case sendOOB = 70
     /// From here on the placeholder carries the stream's own bytes (docs/PROTOCOL.md 2.6).
     case relay = 71
+    /// Takes datagrams out of `out` and tells what became of the last.
+    case flush = 72
+    /// Fetches a message of a datagram socket's error queue.
+    case recverr = 73
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {

@@ -57,6 +57,14 @@ public enum EntryLayout {
         public static let byte = 20
     }
 
+    public enum Flush {
+        public static let outProducer = 16
+    }
+
+    public enum ReceiveError {
+        public static let offset = 16
+    }
+
     public enum Response {
         public static let ret = 8
         public static let id = 16

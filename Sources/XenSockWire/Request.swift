@@ -43,6 +43,10 @@ public enum Request: Equatable, Sendable {
     case ioctl(id: SocketID, request: UInt32)
     case sendOOB(id: SocketID, outProducer: UInt32, byte: UInt8)
     case relay(id: SocketID)
+    /// Sends the datagrams before `outProducer`; the answer is the error of the one that ends there.
+    case flush(id: SocketID, outProducer: UInt32)
+    /// The bytes from `offset` on of the first message of the error queue; offset 0 takes the next message.
+    case recverr(id: SocketID, offset: UInt32)
     /// A command that the dialect does not have. `id` is what stands where most commands have theirs.
     case unknown(command: UInt32, id: SocketID)
 
@@ -64,6 +68,8 @@ public enum Request: Equatable, Sendable {
         case .ioctl: .ioctl
         case .sendOOB: .sendOOB
         case .relay: .relay
+        case .flush: .flush
+        case .recverr: .recverr
         case .unknown: nil
         }
     }
@@ -75,7 +81,7 @@ public enum Request: Equatable, Sendable {
             .listen(let id, _), .accept(let id, _, _, _), .poll(let id), .shutdown(let id, _, _),
             .getsockname(let id), .getpeername(let id), .getsockopt(let id, _, _, _),
             .setsockopt(let id, _, _, _, _), .ioctl(let id, _), .sendOOB(let id, _, _), .relay(let id),
-            .unknown(_, let id):
+            .flush(let id, _), .recverr(let id, _), .unknown(_, let id):
             id
         }
     }

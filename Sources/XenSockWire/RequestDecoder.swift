@@ -78,6 +78,10 @@ extension RequestCodec {
                 byte: words.u8(EntryLayout.SendOOB.byte))
         case .relay:
             return .relay(id: id)
+        case .flush:
+            return .flush(id: id, outProducer: words.u32(EntryLayout.Flush.outProducer))
+        case .recverr:
+            return .recverr(id: id, offset: words.u32(EntryLayout.ReceiveError.offset))
         case nil:
             return .unknown(command: incoming.command, id: id)
         }

@@ -84,6 +84,10 @@ public struct RequestCodec: Sendable {
         case .sendOOB(_, let outProducer, let byte):
             words.set(EntryLayout.SendOOB.outProducer, outProducer)
             words.set(EntryLayout.SendOOB.byte, byte)
+        case .flush(_, let outProducer):
+            words.set(EntryLayout.Flush.outProducer, outProducer)
+        case .recverr(_, let offset):
+            words.set(EntryLayout.ReceiveError.offset, offset)
         case .poll, .getsockname, .getpeername, .relay, .unknown:
             break
         }

@@ -83,7 +83,7 @@ extension RequestCodec {
             return words.address(at: EntryLayout.Response.address, length: length, overflow: slot).map {
                 .address($0)
             }
-        case .getsockopt where response.ret == 0:
+        case .getsockopt where response.ret == 0, .recverr where response.ret == 0:
             return length <= UInt32(ArgumentArea.slotSize) ? .length(length) : nil
         case .ioctl where response.ret == 0:
             return .value(words.i32(EntryLayout.Response.value))

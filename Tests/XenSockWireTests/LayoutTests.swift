@@ -139,6 +139,7 @@ struct LayoutTests {
                 ("option.level", L.Option.level, 4), ("option.name", L.Option.name, 4),
                 ("option.len", L.Option.length, 4), ("option.out_prod", L.Option.outProducer, 4),
                 ("ioctl.request", L.IOControl.request, 4), ("oob.out_prod", L.SendOOB.outProducer, 4),
+                ("flush.out_prod", L.Flush.outProducer, 4), ("recverr.offset", L.ReceiveError.offset, 4),
                 ("oob.byte", L.SendOOB.byte, 1), ("response.ret", L.Response.ret, 4),
                 ("response.id", L.Response.id, 8), ("response.len", L.Response.length, 4),
                 ("response.addr", L.Response.address, 28), ("response.empty", L.Response.empty, 4),

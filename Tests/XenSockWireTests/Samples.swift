@@ -44,6 +44,7 @@ func requests(_ dialect: Dialect) -> [Request] {
             .setsockopt(id: socketID, level: 6, name: .min, length: 4, outProducer: 0x8000_0001),
             .ioctl(id: socketID, request: 0x541b),
             .sendOOB(id: socketID, outProducer: .max, byte: 0xfe), .relay(id: socketID),
+            .flush(id: socketID, outProducer: 0xffff_fff8), .recverr(id: socketID, offset: 512),
         ]
     }
     return all

@@ -27,6 +27,12 @@ struct request {
             uint32_t out_prod;
             uint8_t byte;
         } oob;
+        struct {
+            uint32_t out_prod;
+        } flush;
+        struct {
+            uint32_t offset;
+        } recverr;
         uint8_t room[48];
     } u;
 };
@@ -133,6 +139,8 @@ const struct wirecheck_entry wirecheck_xensock2[] = {
     NAMED(struct request, "xensock2.ioctl.request", u.ioctl.request),
     NAMED(struct request, "xensock2.oob.out_prod", u.oob.out_prod),
     NAMED(struct request, "xensock2.oob.byte", u.oob.byte),
+    NAMED(struct request, "xensock2.flush.out_prod", u.flush.out_prod),
+    NAMED(struct request, "xensock2.recverr.offset", u.recverr.offset),
     FIELD(struct response, "xensock2.response", ret),
     FIELD(struct response, "xensock2.response", id),
     NAMED(struct response, "xensock2.response.len", u.address.len),

@@ -86,6 +86,11 @@ extern __thread void *xs_unpublished_send __attribute__((tls_model("initial-exec
 static inline void *_Nullable xs_get_unpublished_send(void) { return xs_unpublished_send; }
 static inline void xs_set_unpublished_send(void *_Nullable send) { xs_unpublished_send = send; }
 
+/* Likewise, the record of a datagram socket. */
+extern __thread void *xs_unpublished_record __attribute__((tls_model("initial-exec")));
+static inline void *_Nullable xs_get_unpublished_record(void) { return xs_unpublished_record; }
+static inline void xs_set_unpublished_record(void *_Nullable record) { xs_unpublished_record = record; }
+
 /* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
  * started; copied, because programs overwrite their environment. */
 struct xs_process_state {

@@ -1,0 +1,178 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// Receiving from a datagram socket, with recvmsg(2)'s results and errors.
+extension DatagramSocket {
+    /// - Parameters:
+    ///   - vectors: the program's buffers, `count` of them.
+    ///   - flags: MSG_PEEK, MSG_DONTWAIT, MSG_TRUNC.
+    ///   - message: takes name, control messages and flags.
+    /// - Returns: the bytes received, or the datagram's size with MSG_TRUNC; a negative errno.
+    func receive(
+        _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32, message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
+        guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
+        if cursor.isFaulty { return -Int(EFAULT) }
+        guard hasRing else { return -Int(EIO) }
+        let peek = flags & Int32(MSG_PEEK) != 0
+        let ring = plain.input
+        let lock = status.receiveLock
+        var held = lock.acquire(plain.tag)
+        var fruitless = 0
+        var wakes = VainWakes()
+        var result = 0
+        while true {
+            guard fruitless < StreamSocket<Domain>.fruitlessLimit, let view = try? ring.view() else {
+                result = -Int(EIO)
+                break
+            }
+            fruitless &+= 1
+            if view.producer.has(InProducer.unsettled) {
+                plain.settleTokens(ring)
+                continue
+            }
+            if view.producer.has(InProducer.error) {
+                let error = takeError()
+                if error == 0 { continue }
+                DatagramVerdicts(plain.indexes).forget()
+                result = -error
+                if !held.isReentered { _ = tidy() }
+                break
+            }
+            if view.count > 0 {
+                guard let words = ring.head(view), let record = DatagramRecord(words: words, available: view.count)
+                else {
+                    result = -Int(EIO)
+                    break
+                }
+                let received = copy(record, ring, view, to: cursor, flags, message)
+                if peek {
+                    guard ring.isCurrent(view) else { continue }
+                } else {
+                    guard let consumption = try? ring.consume(view, record.size) else {
+                        result = -Int(EIO)
+                        break
+                    }
+                    guard case .done(let mustNotify) = consumption else { continue }
+                    if mustNotify { plain.notify() }
+                    if !held.isReentered { _ = tidy() }
+                }
+                result = received
+                break
+            }
+            let waits = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
+            if view.endOfFile {
+                result = waits ? 0 : -Int(EAGAIN)
+                if waits, let message { Self.clear(message) }
+                break
+            }
+            if view.producer.tokens > 0, !view.producer.has(InProducer.errorQueue) {
+                if !ring.disarm(view) { continue }
+                if !plain.eat(view.producer.tokens) {
+                    fruitless &+= StreamSocket<Domain>.fruitlessLimit / 2
+                }
+                continue
+            }
+            if !waits {
+                if status.misses.load() != 0, !held.isReentered, plain.countLateTokens(ring) { continue }
+                result = plain.missed()
+                if result == -Int(ECONNRESET) { result = -Int(ENETDOWN) }
+                break
+            }
+            if held.isReentered { plain.notify() }
+            lock.release(held)
+            result = plain.domain.awaitToken(plain.placeholder)
+            if result > 0 {
+                let interrupted = wakes.add()
+                if interrupted < 0 { result = interrupted }
+            }
+            held = lock.acquire(plain.tag)
+            fruitless = 0
+            if result > 0 {
+                if !held.isReentered { _ = plain.countLateTokens(ring) }
+                continue
+            }
+            if result == 0, ring.producerValue().has(InProducer.endOfFile) { continue }
+            if result == 0 { result = -Int(ENETDOWN) }
+            break
+        }
+        lock.release(held)
+        if result >= 0, status.misses.load() != 0 { status.misses.store(0) }
+        return result
+    }
+
+    /// Copies a record's parts to the program.
+    ///
+    /// - Returns: recvmsg(2)'s result.
+    private func copy(
+        _ record: DatagramRecord, _ ring: InRingFront, _ view: InRingFront.View, to cursor: VectorCursor,
+        _ flags: Int32, _ message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
+        var cursor = cursor
+        let room = UInt32(truncatingIfNeeded: min(cursor.total, Int(record.payload)))
+        let payload = ring.bytes(view, skip: DatagramRecord.headSize, limit: room)
+        cursor.store(payload.first)
+        cursor.store(payload.second)
+        let isCut = room < record.payload
+        if let message {
+            withUnsafeTemporaryAllocation(byteCount: 1024 + 128, alignment: 8) { bytes in
+                let control = UnsafeMutableRawBufferPointer(rebasing: bytes[0..<Int(record.control)])
+                let address = UnsafeMutableRawBufferPointer(rebasing: bytes[1024..<(1024 &+ Int(record.address))])
+                ring.bytes(view, skip: record.controlOffset, limit: record.control).copy(to: bytes.baseAddress!)
+                ring.bytes(view, skip: record.addressOffset, limit: record.address)
+                    .copy(to: bytes.baseAddress! + 1024)
+                MessageParts(address: UnsafeRawBufferPointer(address), control: UnsafeRawBufferPointer(control))
+                    .store(message, flags: Int32(bitPattern: record.flags) | (isCut ? Int32(MSG_TRUNC) : 0))
+            }
+        }
+        return flags & Int32(MSG_TRUNC) != 0 ? Int(record.payload) : Int(room)
+    }
+
+    /// What recvmsg(2) says of a message without name and control.
+    static func clear(_ message: UnsafeMutablePointer<msghdr>) {
+        message.pointee.msg_namelen = 0
+        message.pointee.msg_controllen = 0
+        message.pointee.msg_flags = 0
+    }
+}
+
+/// Address and control messages on their way to the program.
+struct MessageParts {
+    let address: UnsafeRawBufferPointer
+    let control: UnsafeRawBufferPointer
+
+    /// Stores them as recvmsg(2) does: an address is cut to the room and reported whole, a control message is cut and
+    /// reported as such.
+    func store(_ message: UnsafeMutablePointer<msghdr>, flags: Int32) {
+        var flags = flags
+        if let name = message.pointee.msg_name {
+            let room = Int(message.pointee.msg_namelen)
+            if address.count > 0, let base = address.baseAddress { memcpy(name, base, min(room, address.count)) }
+            message.pointee.msg_namelen = socklen_t(address.count)
+        } else {
+            message.pointee.msg_namelen = 0
+        }
+        let room = message.pointee.msg_control == nil ? 0 : Int(message.pointee.msg_controllen)
+        var used = 0
+        var offset = 0
+        let head = 16
+        while offset &+ head <= control.count, let from = control.baseAddress {
+            let length = Int(truncatingIfNeeded: (from + offset).loadUnaligned(as: UInt64.self))
+            guard length >= head, length <= control.count &- offset else { break }
+            guard let to = message.pointee.msg_control, room &- used >= head else {
+                flags |= Int32(MSG_CTRUNC)
+                break
+            }
+            let stored = min(length, room &- used)
+            if stored < length { flags |= Int32(MSG_CTRUNC) }
+            memcpy(to + used, from + offset, stored)
+            (to + used).storeBytes(of: UInt64(stored), as: UInt64.self)
+            used &+= min((length &+ 7) & ~7, room &- used)
+            offset &+= (length &+ 7) & ~7
+        }
+        message.pointee.msg_controllen = used
+        message.pointee.msg_flags = flags
+    }
+}

@@ -1,0 +1,167 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// The socket API on sockets of type SOCK_DGRAM and SOCK_RAW.
+extension Frontend {
+    /// socket(2).
+    static func datagramSocket(domain: Int32, kind: Int32, flags: Int32, protocol: Int32) -> Int {
+        guard kind == Int32(SOCK_DGRAM.rawValue) || kind == Int32(SOCK_RAW.rawValue), dialect == .xensock2 else {
+            return -Int(ESOCKTNOSUPPORT)
+        }
+        return Birth.open(flags: flags) { state, mask, port, id in
+            let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
+            guard let base = state.pointee.base else {
+                return Response(requestID: 0, command: 0, ret: -ENETDOWN, id: id)
+            }
+            let indexes = base + Arena.offset(of: page)
+            IndexesPageWriter(indexes).writeRing(order: DatagramRecord.minimumOrder, indexesPage: page)
+            DatagramVerdicts(indexes).forget()
+            SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(DatagramRecord.minimumOrder)
+            return Commands.exchangeBlocked(
+                state, mask,
+                .socket(
+                    id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
+                    protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port), indexesPage: page))
+        }
+    }
+
+    /// connect(2): sets the peer, or takes it away.
+    static func datagramConnect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
+        settleOutput(handle)
+        let response = command(
+            handle,
+            .connect(
+                id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
+                eventChannel: EventChannelPort(handle.entry.port)))
+        DatagramVerdicts(handle.socket.indexes).forget()
+        return Int(response.ret)
+    }
+
+    /// shutdown(2): its effects come beside ENOTCONN too.
+    static func datagramShutdown(_ handle: SocketHandle, how: Int32) -> Int {
+        settleOutput(handle)
+        let result = command(
+            handle,
+            .shutdown(id: handle.entry.id, how: UInt32(how), outProducer: handle.socket.output.produced)
+        ).ret
+        guard result == 0 || result == -ENOTCONN else { return Int(result) }
+        if how != Int32(SHUT_WR) { handle.status.set(StatusLine.Flag.readShut, true) }
+        if how != Int32(SHUT_RD) {
+            handle.status.set(StatusLine.Flag.writeShut, true)
+            _ = Kernel.shutdown(handle.fd, Int32(SHUT_WR))
+        }
+        return Int(result)
+    }
+
+    /// What a request changes must not hold for datagrams that were sent before it: waits, a second at most, until the
+    /// service has handed them to its kernel.
+    static func settleOutput(_ handle: SocketHandle) {
+        let ring = handle.socket.output
+        let end = ring.produced
+        var tries = 0
+        while tries < 1000, Int32(bitPattern: end &- ring.consumerValue().index) > 0 {
+            if command(handle, .flush(id: handle.entry.id, outProducer: end)).ret == -EINVAL { return }
+            if Int32(bitPattern: end &- ring.consumerValue().index) <= 0 { return }
+            Kernel.sleep(nanoseconds: 1_000_000)
+            tries &+= 1
+        }
+    }
+
+    /// sendmsg(2).
+    ///
+    /// - Parameter control: control messages as `msg_control` has them.
+    static func datagramSend(
+        _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
+        address: UnsafeRawPointer?, length: UInt32, control: UnsafeRawBufferPointer
+    ) -> Int {
+        guard let payload = VectorCursor(vectors, count) else { return -Int(EINVAL) }
+        let socket = handle.datagram
+        let status = handle.status
+        if length > UInt32(SocketAddress.capacity) { return -Int(EINVAL) }
+        if payload.total > Int(DatagramRecord.maximumPayload) { return -Int(EMSGSIZE) }
+        if flags & Int32(MSG_OOB) != 0 { return -Int(EOPNOTSUPP) }
+        if control.count > Int(DatagramRecord.maximumControl) { return -Int(ENOBUFS) }
+        let destination = UnsafeRawBufferPointer(start: address, count: address == nil ? 0 : Int(length))
+        if address != nil, length < 2 { return -Int(EINVAL) }
+        if address == nil {
+            guard case .connected = status.state else { return -Int(EDESTADDRREQ) }
+        }
+        if payload.isFaulty { return -Int(EFAULT) }
+        if status.error != 0 {
+            let error = socket.takeErrorAndTidy()
+            if error != 0 { return -error }
+        }
+        if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
+        guard socket.hasRing else { return -Int(EIO) }
+        let sendable = Int32(MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR)
+        let carried = UInt32(bitPattern: flags & sendable)
+        let key = DatagramVerdicts.Key(address: destination, control: control, flags: carried)
+        let verdicts = DatagramVerdicts(socket.plain.indexes)
+        let isKnown = verdicts.has(key, payload.total)
+        let record = DatagramRecord(
+            payload: UInt32(truncatingIfNeeded: payload.total), address: UInt32(destination.count),
+            control: UInt32(control.count), flags: carried, options: isKnown ? 0 : DatagramRecord.Option.verdict)
+        let datagram = OutgoingDatagram(record: record, payload: payload, address: destination, control: control)
+        let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
+        var end: UInt32 = 0
+        let result = socket.publish(datagram, blocking: blocking, end: &end)
+        if result < 0 { return result }
+        if isKnown { return payload.total }
+        let verdict = command(handle, .flush(id: handle.entry.id, outProducer: end)).ret
+        if verdict < 0 { return Int(verdict) }
+        verdicts.add(key, payload.total)
+        return payload.total
+    }
+
+    /// recvmsg(2) with MSG_ERRQUEUE: fetches the next message of the error queue, in pieces of an argument slot.
+    static func receiveErrorMessage(
+        _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
+        message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
+        guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
+        if cursor.isFaulty { return -Int(EFAULT) }
+        let socket = handle.datagram
+        let lock = handle.status.receiveLock
+        let held = lock.acquire(socket.plain.tag)
+        defer { lock.release(held) }
+        return withUnsafeTemporaryAllocation(byteCount: Int(DatagramRecord.maximumSize), alignment: 8) { bytes in
+            var got = 0
+            var record: DatagramRecord?
+            repeat {
+                let response = command(
+                    handle, .recverr(id: handle.entry.id, offset: UInt32(got)),
+                    output: UnsafeMutableRawBufferPointer(rebasing: bytes[got...]))
+                if response.ret != 0 { return Int(response.ret) }
+                guard case .length(let size) = response.payload, size > 0 else { return -Int(EIO) }
+                got = min(got &+ Int(size), bytes.count)
+                if record == nil {
+                    guard got >= Int(DatagramRecord.headSize) else { return -Int(EIO) }
+                    let base = bytes.baseAddress!
+                    let words = (
+                        base.load(as: UInt64.self), base.load(fromByteOffset: 8, as: UInt64.self),
+                        base.load(fromByteOffset: 16, as: UInt64.self)
+                    )
+                    record = DatagramRecord(words: words, available: DatagramRecord.maximumSize)
+                }
+            } while record != nil && got < Int(record!.size)
+            guard let record else { return -Int(EIO) }
+            if !held.isReentered { _ = socket.tidy() }
+            let room = min(cursor.total, Int(record.payload))
+            let start = Int(DatagramRecord.headSize)
+            cursor.store(UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start &+ room)]))
+            if let message {
+                let address = Int(record.addressOffset)
+                let control = Int(record.controlOffset)
+                MessageParts(
+                    address: UnsafeRawBufferPointer(rebasing: bytes[address..<(address &+ Int(record.address))]),
+                    control: UnsafeRawBufferPointer(rebasing: bytes[control..<(control &+ Int(record.control))])
+                ).store(
+                    message,
+                    flags: Int32(bitPattern: record.flags) | (room < Int(record.payload) ? Int32(MSG_TRUNC) : 0))
+            }
+            return room
+        }
+    }
+}

@@ -1,0 +1,42 @@
+"""Datagram and raw sockets: what a program sees of them is what it sees natively."""
+
+import sys
+from pathlib import Path
+
+from harness.case import Case
+from harness.environment import PYTHON
+
+PROGRAM = Path(__file__).resolve().parent / "programs" / "datagrams.py"
+
+
+class Datagrams(Case):
+    def check(self, subject):
+        outputs = []
+        for under in (False, True):
+            program = self.call([PYTHON, PROGRAM, subject], under=under, timeout=25)
+            self.assertEqual(program.err, "", str(program))
+            self.assertTrue(program.out.endswith("done\n"), str(program))
+            self.assertNotIn("at line", program.out, str(program))
+            outputs.append(program.out)
+        self.assertEqual(outputs[1], outputs[0])
+
+
+def subjects():
+    sys.path.insert(0, str(PROGRAM.parent))
+    try:
+        import datagrams
+    finally:
+        sys.path.pop(0)
+    return [subject.__name__ for subject in datagrams.SUBJECTS]
+
+
+def add_test(subject):
+    def test(self):
+        self.check(subject)
+
+    test.__name__ = f"test_{subject}_as_natively"
+    setattr(Datagrams, test.__name__, test)
+
+
+for name in subjects():
+    add_test(name)
