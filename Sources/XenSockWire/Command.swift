@@ -19,6 +19,8 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case flush = 71
     /// Fetches a message of a datagram socket's error queue.
     case recverr = 72
+    /// Brings what the sender's own sockets sent on this host into a datagram socket's ring.
+    case look = 73
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {

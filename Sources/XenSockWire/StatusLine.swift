@@ -38,6 +38,8 @@ public enum StatusLine {
         public static let writeShut: UInt32 = 8
         public static let bound: UInt32 = 16
         public static let listening: UInt32 = 32
+        /// A datagram socket's peer is on the backend's own host.
+        public static let nearbyPeer: UInt32 = 128
     }
 
     /// The word of a lock held by `thread` of `session`.
