@@ -5,10 +5,14 @@
 public enum PolicyOperation {
     /// socket(2). `type` is the bare type, without SOCK_NONBLOCK and SOCK_CLOEXEC.
     case socket(domain: Int32, type: Int32, protocolNumber: Int32)
-    /// connect(2), and the first datagram to a new destination. `type` is the socket's.
-    case connect(UnsafeRawBufferPointer, type: Int32 = 1)
-    /// bind(2).
-    case bind(UnsafeRawBufferPointer, type: Int32 = 1)
+    /// connect(2) of a stream socket.
+    case connect(UnsafeRawBufferPointer)
+    /// bind(2) of a stream socket.
+    case bind(UnsafeRawBufferPointer)
+    /// connect(2) of a datagram or raw socket, and its first datagram to a new destination.
+    case connectDatagrams(UnsafeRawBufferPointer, type: Int32)
+    /// bind(2) of a datagram or raw socket.
+    case bindDatagrams(UnsafeRawBufferPointer, type: Int32)
     /// listen(2).
     case listen
     /// getaddrinfo(3) of a name; empty if the query has none (only a service).

@@ -61,7 +61,7 @@ final class DatagramJudge {
     }
 
     private func ask(_ address: UnsafeRawBufferPointer) -> Int32 {
-        policy.decide(.connect(address, type: Int32(bitPattern: type)), credentials: credentials)
+        policy.decide(.connectDatagrams(address, type: Int32(bitPattern: type)), credentials: credentials)
     }
 }
 

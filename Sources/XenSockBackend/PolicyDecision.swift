@@ -59,7 +59,8 @@ extension Policy {
     /// chooses, so that it is denied to those who may bind nothing at all.
     private func decideListen(userID: UInt32) -> PolicyDecision {
         for (index, rule) in rules.enumerated() {
-            guard rule.operations.contains(.bind), rule.names == nil, rule.types == nil,
+            guard rule.operations.contains(.bind), rule.names == nil,
+                rule.types?.contains(Int32(SOCK_STREAM.rawValue)) != false,
                 rule.users?.contains(userID) != false
             else { continue }
             if rule.action == .allow {

@@ -5,9 +5,9 @@ public enum PolicyQuestion: Equatable, Sendable {
     /// socket(2).
     case socket(family: Int32, type: Int32, protocolNumber: Int32)
     /// connect(2) or bind(2) with an IPv4 or IPv6 address.
-    case address(PolicyRule.Operation, PolicyAddress, port: UInt16, type: Int32)
+    case address(PolicyRule.Operation, PolicyAddress, port: UInt16, type: Int32 = 1)
     /// connect(2) or bind(2) with an address of another family.
-    case otherAddress(PolicyRule.Operation, family: Int32, type: Int32)
+    case otherAddress(PolicyRule.Operation, family: Int32, type: Int32 = 1)
     /// listen(2).
     case listen
     /// getaddrinfo(3) of a name.
@@ -34,9 +34,13 @@ public enum PolicyQuestion: Equatable, Sendable {
             return .harmless
         case .socket(let domain, let type, let protocolNumber):
             return .question(.socket(family: domain, type: type, protocolNumber: protocolNumber))
-        case .connect(let address, let type):
+        case .connect(let address):
+            return decode(.connect, address, Int32(SOCK_STREAM.rawValue))
+        case .bind(let address):
+            return decode(.bind, address, Int32(SOCK_STREAM.rawValue))
+        case .connectDatagrams(let address, let type):
             return decode(.connect, address, type)
-        case .bind(let address, let type):
+        case .bindDatagrams(let address, let type):
             return decode(.bind, address, type)
         case .listen:
             return .question(.listen)

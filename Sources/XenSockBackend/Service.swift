@@ -256,7 +256,7 @@ public final class Service {
         }
     }
 
-    private func ring(_ arena: Arena, _ port: UInt32) {
+    func ring(_ arena: Arena, _ port: UInt32) {
         if port == XenSockWire.Arena.commandRingPort {
             if let session = arena.session { queue(session) }
         } else if let socket = arena.sockets[Int(port)] {

@@ -96,7 +96,7 @@ extension Service {
             return incoming.response(0)
         case .bind(_, let address):
             let ret = address.withUnsafeBytes { bytes in
-                let refusal = decide(.bind(bytes, type: Int32(bitPattern: socket.type)), session)
+                let refusal = decide(socket.bindOperation(bytes), session)
                 return refusal != 0 ? 0 &- refusal : socket.bind(bytes)
             }
             return incoming.response(ret)
@@ -134,6 +134,8 @@ extension Service {
             return incoming.response(ret, ret == 0 ? .value(value) : .none)
         case .flush(_, let position):
             return incoming.response(socket.flush(through: position))
+        case .look:
+            return incoming.response(look(socket))
         case .recverr(_, let offset):
             return receiveError(incoming, socket, offset: offset, session)
         case .sendOOB(_, let position, let byte):
@@ -209,7 +211,7 @@ extension Service {
             if socket.domain != SocketDomain.unix, bytes.count >= 2, bytes.loadUnaligned(as: UInt16.self) == 0 {
                 return socket.disconnect(bytes)
             }
-            let refusal = decide(.connect(bytes, type: Int32(bitPattern: socket.type)), session)
+            let refusal = decide(socket.connectOperation(bytes), session)
             return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
         }
     }

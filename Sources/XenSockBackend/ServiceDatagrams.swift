@@ -24,6 +24,18 @@ extension Service {
         return result
     }
 
+    /// LOOK: the steps that the reactor would take next for the datagram sockets of an arena.
+    func look(_ socket: Socket) -> Int32 {
+        guard socket.datagrams != nil else { return 0 &- Errno.eopnotsupp }
+        let arena = socket.arena
+        arena.back.takePending { ring(arena, $0) }
+        for other in readySockets where other.arena === arena && other.phase == .datagram {
+            other.turn()
+            settle(other)
+        }
+        return socket.lookForDatagrams()
+    }
+
     /// RECVERR.
     func receiveError(
         _ incoming: IncomingRequest, _ socket: Socket, offset: UInt32, _ session: Session

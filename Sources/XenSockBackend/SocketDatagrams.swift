@@ -5,6 +5,8 @@ import XenSockWire
 final class DatagramTraffic {
     /// Records moved at most in one direction in one turn.
     static let budget = 64
+    /// Bytes sent at most in one turn: not more than a receiver on this host, whose turn comes next, can hold.
+    static let sendBudget: UInt32 = 64 * 1024
     /// Errors kept for FLUSH requests, at most.
     static let maximumVerdicts = 64
 
@@ -83,6 +85,14 @@ extension BackendSocket {
             }
         }
         wantsTurn = true
+    }
+
+    /// Receives what is there, though no event has said so yet.
+    func lookForDatagrams() -> Int32 {
+        guard phase == .datagram else { return 0 &- Errno.eio }
+        readable = true
+        guarded { () throws(RingViolation) in try receiveDatagrams() }
+        return 0
     }
 
     /// Receives one datagram straight into the ring.
@@ -198,7 +208,8 @@ extension BackendSocket {
     // MARK: Sending
 
     private func sendDatagrams() throws(RingViolation) {
-        for _ in 0..<DatagramTraffic.budget {
+        let start = outRing.consumed
+        for _ in 0..<DatagramTraffic.budget where outRing.consumed &- start < DatagramTraffic.sendBudget {
             guard phase == .datagram || phase == .draining, writable else { return }
             let waiting = try outRing.waiting()
             if waiting == 0 {

@@ -8,6 +8,15 @@ extension BackendSocket {
         return kernel.bind(network, address)
     }
 
+    /// What the policy is asked about a connect to, or a bind to, `address`.
+    func connectOperation(_ address: UnsafeRawBufferPointer) -> PolicyOperation {
+        datagrams == nil ? .connect(address) : .connectDatagrams(address, type: Int32(bitPattern: type))
+    }
+
+    func bindOperation(_ address: UnsafeRawBufferPointer) -> PolicyOperation {
+        datagrams == nil ? .bind(address) : .bindDatagrams(address, type: Int32(bitPattern: type))
+    }
+
     /// shutdown(2). The write side ends behind byte `position` of `out`.
     func shutdown(how: UInt32, at position: UInt32) -> Int32 {
         guard how <= UInt32(ShutdownHow.both) else { return 0 &- Errno.einval }

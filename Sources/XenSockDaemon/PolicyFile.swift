@@ -90,7 +90,7 @@ extension PolicyRule {
     /// The operations that each condition can be true of.
     private static let scope: [(key: String, operations: Set<Operation>)] = [
         ("addresses", [.connect, .bind, .resolve]), ("ports", [.connect, .bind]), ("names", [.resolve]),
-        ("families", [.socket, .connect, .bind]), ("types", [.socket]),
+        ("families", [.socket, .connect, .bind]), ("types", [.socket, .connect, .bind]),
     ]
 
     init(_ table: PolicyTable) throws(PolicyFileError) {
@@ -131,7 +131,8 @@ extension PolicyRule {
                 let keys = conditions.map(\.key).joined(separator: " and ")
                 throw table.error(nil, "\(keys) never apply to one operation together; write a rule for each")
             }
-            return possible
+            // What a socket of a type may do is said by rules that name the operation, or an address, or a port.
+            return table.has("types") && possible.contains(.socket) ? [.socket] : possible
         }
         var operations: Set<Operation> = []
         for name in names {

@@ -36,6 +36,9 @@ extension Frontend {
                 id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
                 eventChannel: EventChannelPort(handle.entry.port)))
         DatagramVerdicts(handle.socket.indexes).forget()
+        if response.ret == 0 {
+            handle.status.set(StatusLine.Flag.nearbyPeer, address.withUnsafeBytes { isNearby($0) })
+        }
         return Int(response.ret)
     }
 
@@ -108,11 +111,49 @@ extension Frontend {
         var end: UInt32 = 0
         let result = socket.publish(datagram, blocking: blocking, end: &end)
         if result < 0 { return result }
+        if address == nil ? status.has(StatusLine.Flag.nearbyPeer) : isNearby(destination) { hasSentNearby = true }
         if isKnown { return payload.total }
         let verdict = command(handle, .flush(id: handle.entry.id, outProducer: end)).ret
         if verdict < 0 { return Int(verdict) }
         verdicts.add(key, payload.total)
         return payload.total
+    }
+
+    /// Whether this process has sent a datagram to its own host since it last asked the service for what has come.
+    /// Natively that is there when the sending call returns.
+    nonisolated(unsafe) private static var hasSentNearby = false
+
+    /// recvmsg(2).
+    static func datagramReceive(
+        _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
+        message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
+        let result = handle.datagram.receive(vectors, count, flags: flags, message: message)
+        guard result == -Int(EAGAIN), hasSentNearby, flags & Int32(MSG_DONTWAIT) != 0 || isNonBlocking(handle) else {
+            return result
+        }
+        hasSentNearby = false
+        guard command(handle, .look(id: handle.entry.id)).ret == 0 else { return result }
+        return handle.datagram.receive(vectors, count, flags: flags, message: message)
+    }
+
+    private static func isNonBlocking(_ handle: SocketHandle) -> Bool {
+        handle.status.has(StatusLine.Flag.nonBlocking)
+    }
+
+    /// Whether an address is one of loopback.
+    private static func isNearby(_ address: UnsafeRawBufferPointer) -> Bool {
+        guard address.count >= 8 else { return false }
+        switch address.loadUnaligned(as: UInt16.self) {
+        case SocketAddress.inet, SocketAddress.unspecified: return address[4] == 127 || address[4] == 0
+        case SocketAddress.inet6:
+            guard address.count >= 24 else { return false }
+            // ::1, ::, ::ffff:127.0.0.0/104
+            let high = address.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            let low = address.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+            return high == 0 && (low & ~(UInt64(1) << 56) == 0 || low & 0xff_ffff_ffff == 0x7f_ffff_0000)
+        default: return false
+        }
     }
 
     /// recvmsg(2) with MSG_ERRQUEUE: fetches the next message of the error queue, in pieces of an argument slot.

@@ -86,7 +86,7 @@ public enum Frontend {
         if handle.isDatagram {
             return flags & Int32(MSG_ERRQUEUE) != 0
                 ? receiveErrorMessage(handle, vectors, count, flags: flags, message: message)
-                : handle.datagram.receive(vectors, count, flags: flags, message: message)
+                : datagramReceive(handle, vectors, count, flags: flags, message: message)
         }
         if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
         var result: Int

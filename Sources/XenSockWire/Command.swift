@@ -21,6 +21,8 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case flush = 72
     /// Fetches a message of a datagram socket's error queue.
     case recverr = 73
+    /// Brings what the sender's own sockets sent on this host into a datagram socket's ring.
+    case look = 74
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {

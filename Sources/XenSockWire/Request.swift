@@ -47,6 +47,8 @@ public enum Request: Equatable, Sendable {
     case flush(id: SocketID, outProducer: UInt32)
     /// The bytes from `offset` on of the first message of the error queue; offset 0 takes the next message.
     case recverr(id: SocketID, offset: UInt32)
+    /// Answered once datagrams that this arena's sockets published before were sent, and have come in if they could.
+    case look(id: SocketID)
     /// A command that the dialect does not have. `id` is what stands where most commands have theirs.
     case unknown(command: UInt32, id: SocketID)
 
@@ -70,6 +72,7 @@ public enum Request: Equatable, Sendable {
         case .relay: .relay
         case .flush: .flush
         case .recverr: .recverr
+        case .look: .look
         case .unknown: nil
         }
     }
@@ -81,7 +84,7 @@ public enum Request: Equatable, Sendable {
             .listen(let id, _), .accept(let id, _, _, _), .poll(let id), .shutdown(let id, _, _),
             .getsockname(let id), .getpeername(let id), .getsockopt(let id, _, _, _),
             .setsockopt(let id, _, _, _, _), .ioctl(let id, _), .sendOOB(let id, _, _), .relay(let id),
-            .flush(let id, _), .recverr(let id, _), .unknown(_, let id):
+            .flush(let id, _), .recverr(let id, _), .look(let id), .unknown(_, let id):
             id
         }
     }

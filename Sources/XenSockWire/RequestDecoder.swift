@@ -82,6 +82,8 @@ extension RequestCodec {
             return .flush(id: id, outProducer: words.u32(EntryLayout.Flush.outProducer))
         case .recverr:
             return .recverr(id: id, offset: words.u32(EntryLayout.ReceiveError.offset))
+        case .look:
+            return .look(id: id)
         case nil:
             return .unknown(command: incoming.command, id: id)
         }

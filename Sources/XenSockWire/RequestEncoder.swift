@@ -88,7 +88,7 @@ public struct RequestCodec: Sendable {
             words.set(EntryLayout.Flush.outProducer, outProducer)
         case .recverr(_, let offset):
             words.set(EntryLayout.ReceiveError.offset, offset)
-        case .poll, .getsockname, .getpeername, .relay, .unknown:
+        case .poll, .look, .getsockname, .getpeername, .relay, .unknown:
             break
         }
     }

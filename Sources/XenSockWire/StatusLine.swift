@@ -42,6 +42,8 @@ public enum StatusLine {
         public static let relayed: UInt32 = 1 << 16
         /// Somebody waits in a way that only the placeholder's own end of stream wakes (docs/PROTOCOL.md 2.2, EOF).
         public static let endWanted: UInt32 = 1 << 17
+        /// A datagram socket's peer is on the backend's own host.
+        public static let nearbyPeer: UInt32 = 128
     }
 
     /// The word of a lock held by `thread` of `session`.

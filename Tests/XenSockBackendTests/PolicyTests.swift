@@ -146,6 +146,21 @@ struct PolicyPrivilegeTests {
         #expect(Policy().decide(question, userID: alice, serviceUserID: alice).error == 0)
     }
 
+    @Test("A rule for a type holds for what sockets of it send, and for no other")
+    func typesOfDestinations() {
+        let dns = PolicyAddress("192.0.2.53")!
+        let rules = [
+            PolicyRule(action: .deny, operations: [.connect], ports: [53...53], types: [2], error: ENETUNREACH)
+        ]
+        func error(_ type: Int32) -> Int32 {
+            let question = PolicyQuestion.address(.connect, dns, port: 53, type: type)
+            return Policy(rules: rules).decide(question, userID: alice, serviceUserID: 0).error
+        }
+        #expect(error(2) == ENETUNREACH)
+        #expect(error(1) == 0)
+        #expect(error(3) == 0)
+    }
+
     @Test("A rule that matches everything grants no privilege, one that names it does")
     func privilegeIsNamed() {
         func error(_ rule: PolicyRule, _ question: PolicyQuestion) -> Int32 {

@@ -68,6 +68,27 @@ final class ScriptedKernel: SocketKernel {
         take("send \(descriptor) \(segments.first.count)+\(segments.second.count)").result
     }
 
+    /// The data is the payload; the sender's address is that of port 7 of loopback.
+    func receiveMessage(
+        _ descriptor: Int32, into segments: Segments, _ buffers: inout MessageBuffers, flags: inout Int32
+    ) -> Int {
+        let (result, data) = take("receive message \(descriptor) \(flags)")
+        guard result >= 0 else { return result }
+        segments.copyPrefix(of: data)
+        flags = 0
+        let address = SocketAddress.loopback(port: 7)
+        address.copy(to: buffers.address.baseAddress!, capacity: buffers.address.count)
+        buffers.address = UnsafeMutableRawBufferPointer(rebasing: buffers.address[0..<address.length])
+        buffers.control = UnsafeMutableRawBufferPointer(rebasing: buffers.control[0..<0])
+        return result
+    }
+
+    func sendMessage(_ descriptor: Int32, from segments: Segments, _ buffers: MessageBuffers, flags: Int32) -> Int {
+        let port = buffers.address.count >= 4 ? Int(buffers.address[2]) << 8 | Int(buffers.address[3]) : 0
+        let payload = String(decoding: Array(segments.first) + Array(segments.second), as: UTF8.self)
+        return take("send message \(descriptor) '\(payload)' to \(port)").result
+    }
+
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int { take("urgent \(descriptor) \(byte)").result }
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32 { take32("shutdown \(descriptor) \(how)") }
     func close(_ descriptor: Int32) { _ = take("close \(descriptor)") }
@@ -122,6 +143,14 @@ final class ScriptedKernel: SocketKernel {
     func epollDelete(_ epoll: Int32, _ descriptor: Int32) { _ = take("unwatch \(descriptor)") }
     func unmap(_ address: UnsafeMutableRawPointer, size: Int) {}
     func now() -> UInt64 { time }
+}
+
+extension Segments {
+    func copyPrefix(of bytes: [UInt8]) {
+        for (index, byte) in bytes.enumerated() {
+            if index < first.count { first[index] = byte } else { second[index - first.count] = byte }
+        }
+    }
 }
 
 /// A socket over a scripted kernel: real socket 10, placeholder 20, a ring of two pages (4096 bytes a direction).

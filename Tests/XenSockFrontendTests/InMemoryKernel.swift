@@ -52,6 +52,14 @@ final class InMemoryKernel: SocketKernel {
         return edges[descriptor, default: 0] & (wanted | EpollEvents.error | EpollEvents.hangup)
     }
 
+    func receiveMessage(
+        _ descriptor: Int32, into segments: Segments, _ buffers: inout MessageBuffers, flags: inout Int32
+    ) -> Int { Int(-EOPNOTSUPP) }
+
+    func sendMessage(_ descriptor: Int32, from segments: Segments, _ buffers: MessageBuffers, flags: Int32) -> Int {
+        Int(-EOPNOTSUPP)
+    }
+
     private func raise(_ descriptor: Int32, _ events: UInt32) { edges[descriptor, default: 0] |= events }
 
     /// Looks at what the program did to the placeholder since the last look: each filler and each end is an edge.

@@ -145,6 +145,15 @@ struct LayoutTests {
                 ("response.addr", L.Response.address, 28), ("response.empty", L.Response.empty, 4),
                 ("response.arrivals", L.Response.arrivals, 4), ("response.value", L.Response.value, 4),
             ], prefix: "xensock2.")
+        Self.expect(
+            [
+                ("length", 0, 4), ("payload_length", 4, 4), ("flags", 8, 4), ("options", 12, 4),
+                ("address_length", 16, 4), ("control_length", 20, 4),
+            ], prefix: "record.")
+        #expect(c("record.size") == Int(DatagramRecord.headSize))
+        let record = DatagramRecord(payload: 1, address: 2, control: 3, flags: 4, options: 5)
+        let words: (UInt64, UInt64, UInt64) = (0x1_0000_0030, 0x5_0000_0004, 0x3_0000_0002)
+        #expect(record.words == words)
         #expect(c("xensock2.request.size") == Dialect.xensock2.requestSize)
         #expect(c("xensock2.response.size") == Dialect.xensock2.responseSize)
         #expect(c("words.size") == pageSize)

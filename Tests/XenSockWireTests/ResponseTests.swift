@@ -14,7 +14,7 @@ struct ResponseTests {
         (.getsockname, 0, .address(SocketAddress())), (.getpeername, 0, .address(long)), (.getpeername, -107, .none),
         (.getsockopt, 0, .length(512)), (.getsockopt, -92, .none), (.setsockopt, 0, .none), (.ioctl, 0, .value(.min)),
         (.ioctl, -25, .none), (.sendOOB, 0, .none), (.relay, -22, .none), (.flush, -111, .none),
-        (.recverr, 0, .length(512)), (.recverr, -11, .none),
+        (.recverr, 0, .length(512)), (.recverr, -11, .none), (.look, 0, .none),
     ]
 
     @Test("Every answer of xensock2 comes back as it went in")

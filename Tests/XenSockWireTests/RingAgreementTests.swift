@@ -14,7 +14,8 @@ struct RingAgreementTests {
                 ("out_producer", OutProducer.offset, 8), ("out_consumer", OutConsumer.offset, 8),
             ], prefix: "words.")
         for (name, flag) in [
-            ("tokens", InProducer.tokens), ("eof", InProducer.endOfFile), ("stall", InConsumer.stall),
+            ("tokens", InProducer.tokens), ("eof", InProducer.endOfFile), ("error", InProducer.error),
+            ("errqueue", InProducer.errorQueue), ("stall", InConsumer.stall),
             ("idle", OutProducer.idle), ("full", OutConsumer.full), ("fpend", OutConsumer.fillerPending),
             ("owe", OutConsumer.owed), ("connected", OutConsumer.connected), ("broken", OutConsumer.broken),
         ] {

@@ -45,6 +45,7 @@ func requests(_ dialect: Dialect) -> [Request] {
             .ioctl(id: socketID, request: 0x541b),
             .sendOOB(id: socketID, outProducer: .max, byte: 0xfe), .relay(id: socketID),
             .flush(id: socketID, outProducer: 0xffff_fff8), .recverr(id: socketID, offset: 512),
+            .look(id: socketID),
         ]
     }
     return all

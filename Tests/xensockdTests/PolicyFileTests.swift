@@ -67,6 +67,8 @@ struct PolicyFileTests {
         #expect(try operations("ports = [1]\naddresses = [\"::/0\"]") == [.connect, .bind])
         #expect(try operations("names = [\"*\"]") == [.resolve])
         #expect(try operations("families = [\"inet\"]\ntypes = [\"raw\"]") == [.socket])
+        #expect(try operations("ports = [53]\ntypes = [\"dgram\"]") == [.connect, .bind])
+        #expect(try operations("operations = [\"connect\"]\ntypes = [\"dgram\"]") == [.connect])
     }
 
     @Test func everyoneMayBeAdmitted() throws {

@@ -66,6 +66,8 @@ struct index_words {
 enum {
     IN_PRODUCER_TOKENS = 0xff,
     IN_PRODUCER_EOF = 1 << 8,
+    IN_PRODUCER_ERROR = 1 << 10,
+    IN_PRODUCER_ERRQUEUE = 1 << 11,
     IN_CONSUMER_STALL = 1 << 0,
     OUT_PRODUCER_IDLE = 1 << 0,
     OUT_CONSUMER_FULL = 1 << 0,
@@ -73,6 +75,11 @@ enum {
     OUT_CONSUMER_OWE = 1 << 2,
     OUT_CONSUMER_CONNECTED = 1 << 3,
     OUT_CONSUMER_BROKEN = 1 << 4,
+};
+
+struct record {
+    uint32_t length, payload_length, flags, options, address_length, control_length;
+    uint8_t payload[];
 };
 
 struct arguments {
@@ -154,6 +161,8 @@ const struct wirecheck_entry wirecheck_xensock2[] = {
     FIELD(struct index_words, "words", out_consumer),
     VALUE("flag.tokens", IN_PRODUCER_TOKENS),
     VALUE("flag.eof", IN_PRODUCER_EOF),
+    VALUE("flag.error", IN_PRODUCER_ERROR),
+    VALUE("flag.errqueue", IN_PRODUCER_ERRQUEUE),
     VALUE("flag.stall", IN_CONSUMER_STALL),
     VALUE("flag.idle", OUT_PRODUCER_IDLE),
     VALUE("flag.full", OUT_CONSUMER_FULL),
@@ -162,6 +171,13 @@ const struct wirecheck_entry wirecheck_xensock2[] = {
     VALUE("flag.connected", OUT_CONSUMER_CONNECTED),
     VALUE("flag.broken", OUT_CONSUMER_BROKEN),
     VALUE("words.size", sizeof(struct index_words)),
+    VALUE("record.size", sizeof(struct record)),
+    FIELD(struct record, "record", length),
+    FIELD(struct record, "record", payload_length),
+    FIELD(struct record, "record", flags),
+    FIELD(struct record, "record", options),
+    FIELD(struct record, "record", address_length),
+    FIELD(struct record, "record", control_length),
     VALUE("arguments.size", sizeof(struct arguments)),
     VALUE("arguments.slot.7", offsetof(struct arguments, slot[7])),
     FIELD(struct query_address, "query", length),

@@ -356,6 +356,18 @@ def counting():
 
 
 @subject
+def nothing_to_wait_for():
+    for version in (4, 6):
+        a, b = pair(version)
+        c = udp(version)
+        for made in (a, b, c):
+            made.setblocking(False)
+        say([a.send(b"%d" % number) and b.recv(10) for number in range(100)] == [b"%d" % n for n in range(100)])
+        say([a.sendto(b"%d" % number, c.getsockname()) and c.recv(10) for number in range(100)][-1])
+        say(result(b.recv, 10), result(c.recv, 10))
+
+
+@subject
 def waiting():
     a, b = pair()
     say(events(a), events(b))
