@@ -16,7 +16,7 @@ public enum Command: UInt32, CaseIterable, Sendable {
     case ioctl = 69
     case sendOOB = 70
     /// From here on the placeholder carries the stream's own bytes (docs/PROTOCOL.md 2.6).
-    case relay = 71
+    case relay = 73
 
     /// The command that `number` means in `dialect`; nil if it has none.
     public init?(number: UInt32, in dialect: Dialect) {
