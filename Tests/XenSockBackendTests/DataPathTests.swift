@@ -112,6 +112,7 @@ extension ServiceTests {
         @Test func theEndOfTheStreamComesBehindTheDataAndKeepsItsToken() throws {
             defer { fixture.stop() }
             let (socket, peer) = try pair()
+            socket.set(StatusLine.Flag.endWanted)
             peer.close()
             #expect(try eventually { try socket.incoming.view().endOfFile })
             #expect(eventually { polled(socket.placeholder) & 0x2000 != 0 })
@@ -155,6 +156,11 @@ extension ServiceTests {
             peer.write([5])
             #expect(try socket.receive(1) == [5])
             peer.close()
+            #expect(try eventually { try socket.incoming.view().endOfFile })
+            #expect(polled(socket.placeholder) & POLLHUP == 0)
+            // A waiter that nothing else would wake.
+            socket.set(StatusLine.Flag.endWanted)
+            client.ring(socket.port)
             #expect(eventually { polled(socket.placeholder) & POLLHUP != 0 })
             #expect(socket.generation == 0)
         }

@@ -206,6 +206,8 @@ final class ScriptedSocket {
         return scripted
     }
 
+    func setFlags(_ flags: UInt32) { SharedWord32(socket.status.base + StatusLine.flags).store(flags) }
+
     /// What the reactor does with a socket that has work.
     func turn() {
         socket.wantsTurn = false
@@ -213,6 +215,12 @@ final class ScriptedSocket {
     }
 
     func publish(_ count: UInt32) throws { _ = try outgoing.publish(outgoing.view(), count) }
+
+    /// A filler was sent: FULL stands.
+    func obstruct() throws {
+        guard case .sendFiller = outgoing.block(outgoing.consumerValue()) else { throw RingViolation() }
+        try outgoing.fillerSent()
+    }
 
     func consume(_ count: UInt32) throws { _ = try incoming.consume(incoming.view(), count) }
 }

@@ -40,7 +40,8 @@ extension ServiceTests {
             peer.write(Array("!".utf8))
             peer.close()
             #expect(try socket.receive(10) == Array("!".utf8))
-            #expect(eventually { polled(socket.placeholder) & 0x2000 != 0 })
+            #expect(try eventually { try socket.incoming.view().endOfFile })
+            #expect(polled(socket.placeholder) & (0x2000 | POLLIN) == POLLIN)
             #expect(socket.state == .connected)
             let generation = socket.generation
             socket.close()

@@ -49,7 +49,6 @@ private let readHangup = EpollEvents.readHangup
         it.turn()
         #expect(it.socket.wantsTurn)
         it.kernel.expect("receive 10 3996+0", returns: 0)
-        it.kernel.expect("shutdown 20 1")
         it.turn()
         #expect(try it.incoming.view().endOfFile)
         it.kernel.finish()
@@ -389,8 +388,54 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.finish()
     }
 
+    @Test func theEndIsThePlaceholdersOwnOnceSomebodyWantsIt() throws {
+        let it = try ScriptedSocket.connected()
+        it.socket.networkEvent(input | readHangup)
+        it.kernel.expect("receive 10 4096+0", returns: 0)
+        it.kernel.expect("token 20", returns: 1)
+        it.turn()
+        #expect(try it.incoming.view().endOfFile)
+        it.socket.doorbell()
+        it.turn()
+        it.setFlags(StatusLine.Flag.endWanted)
+        it.kernel.expect("shutdown 20 1")
+        it.socket.doorbell()
+        it.turn()
+        it.socket.doorbell()
+        it.turn()
+        it.kernel.finish()
+    }
+
+    @Test func aHangupBehindAnEndThatWasNotShownIsOne() throws {
+        let it = try ScriptedSocket.connected()
+        it.socket.networkEvent(input | readHangup)
+        it.kernel.expect("receive 10 4096+0", returns: 0)
+        it.kernel.expect("token 20", returns: 1)
+        it.turn()
+        it.socket.placeholderEvent(readHangup)
+        #expect(it.socket.phase == .connected)
+        expectRelease(it)
+        it.kernel.expect("ioctl 10 \(IoctlRequest.inputQueue)", data: [0])
+        expectClose(it)
+        it.socket.placeholderEvent(EpollEvents.hangup | EpollEvents.error)
+        #expect(it.socket.phase == .gone)
+        it.kernel.finish()
+    }
+
+    @Test func theDeathOfWhoMayHaveTakenTheLastTokenShowsTheEndItself() throws {
+        let it = try ScriptedSocket.connected()
+        it.socket.networkEvent(input | readHangup)
+        it.kernel.expect("receive 10 4096+0", returns: 0)
+        it.kernel.expect("token 20", returns: 1)
+        it.turn()
+        it.kernel.expect("shutdown 20 1")
+        it.socket.settleDeadReader()
+        it.kernel.finish()
+    }
+
     @Test func theServicesOwnShutdownIsNoHangupWhileItsTokenLies() throws {
         let it = try ScriptedSocket.connected()
+        it.setFlags(StatusLine.Flag.endWanted)
         it.socket.networkEvent(input | readHangup)
         it.kernel.expect("receive 10 4096+0", returns: 0)
         it.kernel.expect("token 20", returns: 1)

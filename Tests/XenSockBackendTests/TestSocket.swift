@@ -71,6 +71,12 @@ final class TestSocket {
     var state: StatusLine.State? { StatusLine.State(rawValue: status(StatusLine.state)) }
     var generation: UInt32 { status(StatusLine.generation) }
 
+    /// Sets a flag in the status line.
+    func set(_ flag: UInt32) {
+        let offset = XenSockWire.Arena.statusOffset(port: port) + StatusLine.flags
+        SharedWord32(client.base + offset).formUnion(flag)
+    }
+
     // MARK: Requests
 
     func open(domain: UInt32 = 2, type: UInt32 = 1) throws -> Int32 {
