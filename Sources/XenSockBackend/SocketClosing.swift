@@ -58,8 +58,7 @@ extension BackendSocket {
     /// Whether data came that the program never read: then TCP resets, and so does closing here.
     private func hasUnread() throws(RingViolation) -> Bool {
         if try inRing.unread() > 0 { return true }
-        var queued: Int32 = 0
-        return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+        return kernel.hasUnread(network)
     }
 
     /// A draining socket whose peer takes nothing is given up.

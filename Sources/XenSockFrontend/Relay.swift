@@ -79,6 +79,11 @@
             }
         }
 
+        /// Bytes that can be received without waiting.
+        public static func readable(_ handle: SocketHandle) -> Int {
+            handle.isV1 ? handle.v1.readable : Int(Frontend.readable(handle))
+        }
+
         /// Whether a connect is under way.
         public static func isConnecting(_ handle: SocketHandle) -> Bool {
             if case .connecting = handle.status.state { return true }
