@@ -55,13 +55,14 @@ install:
 	install -m 755 build/bin/xensock build/bin/xensockd $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 build/lib/libxensock.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 docs/man/xensock.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 docs/man/xensockd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 docs/man/xensockd.8 docs/man/xensock-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	sed 's,/usr/local,$(PREFIX),g' examples/systemd/xensockd.service >$(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 	chmod 644 $(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/xensock $(DESTDIR)$(PREFIX)/bin/xensockd $(DESTDIR)$(PREFIX)/lib/libxensock.so
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/xensock.1 $(DESTDIR)$(PREFIX)/share/man/man8/xensockd.8
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/xensock-agent.8
 	rm -f $(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 
 clean-room:
