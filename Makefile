@@ -13,7 +13,7 @@ help:
 	@echo 'make build       the programs in build/bin, the library in build/lib'
 	@echo 'make demo        builds, and shows unmodified programs that use the network without having one'
 	@echo 'make test        all tests: unit, models, symbol table, integration, format'
-	@echo 'make bench       compares XenSock with the native loopback: ratios, in about a minute'
+	@echo 'make bench       compares XenSock with the native loopback: ratios, in about two minutes'
 	@echo 'make format      formats the Swift sources; make lint checks them'
 	@echo 'make install     to PREFIX ($(PREFIX)), under DESTDIR; make uninstall removes it'
 	@echo 'make clean-room  builds and tests in a fresh Debian 12 (as root, with debootstrap)'
