@@ -13,7 +13,7 @@ help:
 	@echo 'make build       the programs in build/bin, the library in build/lib'
 	@echo 'make demo        builds, and shows unmodified programs that use the network without having one'
 	@echo 'make test        all tests: unit, models, symbol table, integration, format'
-	@echo 'make bench       compares XenSock with the native loopback: ratios, in about a minute'
+	@echo 'make bench       compares XenSock with the native loopback: ratios, in about two minutes'
 	@echo 'make format      formats the Swift sources; make lint checks them'
 	@echo 'make install     to PREFIX ($(PREFIX)), under DESTDIR; make uninstall removes it'
 	@echo 'make clean-room  builds and tests in a fresh Debian 12 (as root, with debootstrap)'
@@ -55,13 +55,14 @@ install:
 	install -m 755 build/bin/xensock build/bin/xensockd $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 build/lib/libxensock.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 docs/man/xensock.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 docs/man/xensockd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 docs/man/xensockd.8 docs/man/xensock-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	sed 's,/usr/local,$(PREFIX),g' examples/systemd/xensockd.service >$(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 	chmod 644 $(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/xensock $(DESTDIR)$(PREFIX)/bin/xensockd $(DESTDIR)$(PREFIX)/lib/libxensock.so
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/xensock.1 $(DESTDIR)$(PREFIX)/share/man/man8/xensockd.8
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/xensock-agent.8
 	rm -f $(DESTDIR)$(SYSTEMD_UNITS)/xensockd.service
 
 clean-room:

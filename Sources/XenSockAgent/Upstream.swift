@@ -54,7 +54,17 @@ public final class Upstream {
     ///
     /// - Throws: `ServiceError`.
     public func join(_ service: Service) throws {
-        network.sessionChanged = { [unowned self] in signalChange() }
+        network.sessionChanged = { [unowned self] in
+            if Relay.isOpen {
+                log.info("session opened at \(path)")
+            } else {
+                log.warning("the session at \(path) is lost, and its sockets with it")
+            }
+            signalChange()
+        }
+        network.wasUnreachable = { [unowned self] in
+            log.warning("no session at \(path): new sockets fail with ENETDOWN until there is one")
+        }
         network.wasSilent = { [unowned self] in
             log.warning("\(path) does not answer: new sockets fail until it does")
             tick(nanoseconds: Self.period)

@@ -11,14 +11,17 @@ import XenSockRing
 /// EAGAIN follows only after the ring was found empty, or full, with its token taken or its filler sent, so whatever
 /// comes next is an edge.
 public final class UpstreamNetwork: SocketNetwork {
-    /// Called when sockets may be lost, or a service be back, that their descriptors do not tell of.
+    /// Called when a session with the service begins or ends: sockets may be lost whose descriptors do not tell.
     var sessionChanged: () -> Void = {}
+    /// Called when there is no session, and none could be opened; once until one is open.
+    var wasUnreachable: () -> Void = {}
     /// Called when a call waited in vain for the service.
     var wasSilent: () -> Void = {}
 
     /// The session of the last call.
     private var session: UInt32 = 0
     private var wasOpen = false
+    private var isReported = false
     /// Sockets whose placeholder hung up although the service had not said how they end: it is gone.
     private var hungUp: Set<Int32> = []
 
@@ -46,7 +49,11 @@ public final class UpstreamNetwork: SocketNetwork {
         if Relay.session != session || isOpen != wasOpen {
             session = Relay.session
             wasOpen = isOpen
+            isReported = !isOpen
             sessionChanged()
+        } else if !isOpen, !isReported {
+            isReported = true
+            wasUnreachable()
         }
         return Int32(truncatingIfNeeded: result)
     }
@@ -220,6 +227,10 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
         asking(descriptor) { Frontend.shutdown($0, how: how) }
+    }
+
+    public func hasUnread(_ descriptor: Int32) -> Bool {
+        Relay.find(descriptor).map { Relay.readable($0) > 0 } ?? false
     }
 
     public func prepareAbort(_ descriptor: Int32) {

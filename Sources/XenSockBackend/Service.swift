@@ -30,7 +30,7 @@ public final class Service {
     var socketCount = 0
     /// Sockets by SO_COOKIE of the program's end.
     var cookies: [UInt64: Socket] = [:]
-    private var alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    private var alertness: Alertness
     var v1Cookies: [UInt64: V1] = [:]
     /// Sockets whose query is with the resolver.
     var queries: [UInt64: Socket] = [:]
@@ -69,6 +69,8 @@ public final class Service {
         network: (any SocketNetwork)? = nil
     ) throws {
         kernel = LinuxKernel(network: network)
+        // Another service behind this one looks around as well: both must leave a processor to who has work.
+        alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)) - (network == nil ? 0 : 1))
         self.configuration = configuration
         self.policy = policy
         self.resolver = resolver

@@ -61,8 +61,7 @@ extension BackendSocket {
     /// Whether data came that the program never read: then TCP resets, and so does closing here.
     private func hasUnread() throws(RingViolation) -> Bool {
         if try inRing.unread() > 0 { return true }
-        var queued: Int32 = 0
-        return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+        return kernel.hasUnread(network)
     }
 
     /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.

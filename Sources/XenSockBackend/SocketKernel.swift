@@ -73,6 +73,8 @@ protocol SocketKernel {
     func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
     func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32
     func ioctl(_ descriptor: Int32, request: UInt32, value: inout Int32) -> Int32
+    /// Whether the real socket holds bytes that nobody has received.
+    func hasUnread(_ descriptor: Int32) -> Bool
     /// The close that follows resets the connection.
     func prepareAbort(_ descriptor: Int32)
     /// Does not wait.
@@ -97,6 +99,13 @@ protocol SocketKernel {
 }
 
 extension SocketKernel {
+    func hasUnread(_ descriptor: Int32) -> Bool { isInputQueued(descriptor) }
+
+    func isInputQueued(_ descriptor: Int32) -> Bool {
+        var queued: Int32 = 0
+        return ioctl(descriptor, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+    }
+
     func prepareAbort(_ descriptor: Int32) { resetOnClose(descriptor) }
 
     /// SO_LINGER of no time.

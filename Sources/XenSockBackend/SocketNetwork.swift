@@ -33,6 +33,10 @@ public protocol SocketNetwork: AnyObject {
     /// poll(2) with events of poll.h; does not wait.
     func poll(_ descriptor: Int32, events: Int16) -> Int16
 
+    /// Whether bytes are here that nobody has received. What the far end of the network holds is its own to look at,
+    /// when it learns of the close.
+    func hasUnread(_ descriptor: Int32) -> Bool
+
     /// The close that follows resets the connection, whatever is still on its way.
     func prepareAbort(_ descriptor: Int32)
 

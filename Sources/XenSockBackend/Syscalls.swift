@@ -176,6 +176,11 @@ struct LinuxKernel: SocketKernel {
         return count > 0 ? PollEvents(rawValue: entry.revents) : []
     }
 
+    func hasUnread(_ descriptor: Int32) -> Bool {
+        if let network = owner(descriptor) { return network.hasUnread(descriptor) }
+        return isInputQueued(descriptor)
+    }
+
     func prepareAbort(_ descriptor: Int32) {
         if let network = owner(descriptor) { return network.prepareAbort(descriptor) }
         resetOnClose(descriptor)

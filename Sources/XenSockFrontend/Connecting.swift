@@ -27,7 +27,7 @@ extension Frontend {
             status.set(connectUnreported, false)
             return Int(command(handle, connectRequest(handle, address)).ret)
         }
-        let blocking = !status.has(StatusLine.Flag.nonBlocking)
+        let blocking = !status.isNonBlocking
         switch status.state {
         case .connecting:
             return blocking ? reported(status, socket.awaitConnect()) : -Int(EALREADY)
@@ -119,7 +119,7 @@ extension Frontend {
             }
             let error = handle.status.takeError()
             if error != 0 { return -error }
-            if handle.status.has(StatusLine.Flag.nonBlocking) {
+            if handle.status.isNonBlocking {
                 return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
             let result = socket.domain.awaitToken(handle.fd)

@@ -147,7 +147,7 @@ extension Frontend {
         }
     }
 
-    private static func readable(_ handle: SocketHandle) -> Int32 {
+    static func readable(_ handle: SocketHandle) -> Int32 {
         guard let view = try? handle.socket.input.view() else { return 0 }
         return Int32(truncatingIfNeeded: view.count)
     }

@@ -12,6 +12,9 @@
         /// No session is opened: every socket(2) fails with -ENETDOWN at once. Set while the service is silent, which
         /// would else be waited for again and again (`Patience`).
         nonisolated(unsafe) public static var isResting = false
+        /// This process relays: its sockets are known to one thread and to no other process, so a lock that is held is
+        /// the service's doing.
+        nonisolated(unsafe) private(set) static var isAlone = false
 
         /// Where the service is and what it is spoken to in; the environment is not looked at.
         ///
@@ -25,6 +28,7 @@
                     .first(where: { $0.value == dialect })?.key.number, !path.isEmpty, path.utf8.count < 108
             else { return false }
             let process = xs_get_process_state()
+            isAlone = true
             process.pointee.lifeline = -1
             process.pointee.dialect = number
             process.pointee.quiet = 1
@@ -77,6 +81,11 @@
             case .connected, .listening: return handle.socket.input.producerValue().has(InProducer.endOfFile)
             case .open, .connecting: return false
             }
+        }
+
+        /// Bytes that can be received without waiting.
+        public static func readable(_ handle: SocketHandle) -> Int {
+            handle.isV1 ? handle.v1.readable : Int(Frontend.readable(handle))
         }
 
         /// Whether a connect is under way.

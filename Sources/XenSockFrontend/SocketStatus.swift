@@ -55,6 +55,15 @@ public struct SocketStatus {
         if on { word(StatusLine.flags).formUnion(flag) } else { word(StatusLine.flags).subtract(flag) }
     }
 
+    /// Whether calls return rather than wait. A relay's always do, whatever the service makes of the flag.
+    @inline(__always)
+    var isNonBlocking: Bool {
+        #if !hasFeature(Embedded)
+            if Relay.isAlone { return true }
+        #endif
+        return has(StatusLine.Flag.nonBlocking)
+    }
+
     @inlinable @inline(__always)
     public var misses: SharedWord32 { word(StatusLine.misses) }
 

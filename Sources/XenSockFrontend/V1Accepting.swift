@@ -32,7 +32,7 @@ extension Frontend {
             if result != -Int(EAGAIN) { return result }
             let error = handle.status.takeError()
             if error != 0 { return -error }
-            if handle.status.has(StatusLine.Flag.nonBlocking) {
+            if handle.status.isNonBlocking {
                 return handle.status.misses.exchange(1) != 0 && socket.plain.domain.isHungUp(handle.fd)
                     ? silence(handle) : -Int(EAGAIN)
             }

@@ -38,7 +38,7 @@ extension Frontend {
     static func v1Connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
         let status = handle.status
         let socket = handle.v1
-        let blocking = !status.has(StatusLine.Flag.nonBlocking)
+        let blocking = !status.isNonBlocking
         switch status.state {
         case .connecting: return blocking ? reported(status, socket.awaitConnect()) : -Int(EALREADY)
         case .connected:

@@ -25,12 +25,12 @@ public struct PrivateService {
         let directory = try PrivateDirectory()
         defer { close(lifeline.readingEnd) }
         do {
-            var arguments = [program, "--socket", directory.socket]
-            if let policy { arguments += ["--policy", policy] }
-            try Self.start(arguments, lifeline, keepsErrors: keepsErrors)
+            let options = policy.map { ["--policy", $0] } ?? []
+            try Self.start([program, "--socket", directory.socket], lifeline, options, keepsErrors: keepsErrors)
             if let agent {
-                let arguments = [agent, "agent", "--socket", directory.agentSocket, "--upstream", directory.socket]
-                try Self.start(arguments, lifeline, keepsErrors: keepsErrors)
+                try Self.start(
+                    [agent, "agent", "--socket", directory.agentSocket], lifeline, ["--upstream", directory.socket],
+                    keepsErrors: keepsErrors)
             }
         } catch {
             close(lifeline.writingEnd)
@@ -42,12 +42,14 @@ public struct PrivateService {
     }
 
     /// Starts a service that ends with the lifeline, and returns when it listens.
-    private static func start(_ words: [String], _ lifeline: Lifeline, keepsErrors: Bool) throws(LaunchError) {
+    private static func start(
+        _ words: [String], _ lifeline: Lifeline, _ options: [String], keepsErrors: Bool
+    ) throws(LaunchError) {
         let ready = try Pipe()
         let arguments =
             words + [
                 "--private", "--lifeline-fd", String(lifeline.readingEnd), "--ready-fd", String(ready.writingEnd),
-            ]
+            ] + options
         let result = withArguments(arguments) {
             xs_start_daemon(words[0], $0, lifeline.readingEnd, ready.writingEnd, keepsErrors ? 1 : 0)
         }
