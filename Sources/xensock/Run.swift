@@ -5,7 +5,10 @@ import XenSockLaunch
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
-        usage: "xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--force] [--] COMMAND [ARGUMENT ...]",
+        usage: """
+            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--force] [--] \
+            COMMAND [ARGUMENT ...]
+            """,
         discussion: """
             COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \
             exit status is its own. Everything from COMMAND on is COMMAND's, options too.
