@@ -30,7 +30,9 @@ public struct ResolverDNSQuery: Equatable, Sendable {
     /// - Parameter record: a query record whose kind and length were looked at.
     init?(record: UnsafeRawBufferPointer) {
         typealias Query = Resolver.DNSQuery
-        guard record.count >= Query.content, let mode = Query.Mode(rawValue: record.word(Query.mode)) else { return nil }
+        guard record.count >= Query.content, let mode = Query.Mode(rawValue: record.word(Query.mode)) else {
+            return nil
+        }
         let content = Array(record[Query.content...])
         // A name with a NUL would be another to the C library than to the policy.
         if mode != .send, content.contains(0) || String(validating: content, as: UTF8.self) == nil { return nil }

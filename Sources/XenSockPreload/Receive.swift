@@ -99,7 +99,9 @@ func receive(
 ) -> Int {
     guard offset >= -1 else { return 0 &- Int(EINVAL) }
     guard offset == -1 else { return 0 &- Int(ESPIPE) }
-    guard flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND) == 0 else { return 0 &- Int(EOPNOTSUPP) }
+    guard flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND) == 0 else {
+        return 0 &- Int(EOPNOTSUPP)
+    }
     return receive(socket, vectors, count, flags: flags & RWF_NOWAIT != 0 ? Int32(MSG_DONTWAIT) : 0)
 }
 

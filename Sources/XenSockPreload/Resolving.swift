@@ -90,7 +90,9 @@ public func xsResNquery(
     _ state: UnsafeMutablePointer<__res_state>?, _ name: UnsafePointer<CChar>?, _ class: Int32, _ type: Int32,
     _ answer: UnsafeMutablePointer<UInt8>?, _ room: Int32
 ) -> Int32 {
-    guard resolvesInBackend(), let state, let name else { return xsNextResNquery(state, name, `class`, type, answer, room) }
+    guard resolvesInBackend(), let state, let name else {
+        return xsNextResNquery(state, name, `class`, type, answer, room)
+    }
     return query(state, .query, name, nil, `class`, type, answer, room)
 }
 
@@ -100,7 +102,9 @@ public func xsResNsearch(
     _ state: UnsafeMutablePointer<__res_state>?, _ name: UnsafePointer<CChar>?, _ class: Int32, _ type: Int32,
     _ answer: UnsafeMutablePointer<UInt8>?, _ room: Int32
 ) -> Int32 {
-    guard resolvesInBackend(), let state, let name else { return xsNextResNsearch(state, name, `class`, type, answer, room) }
+    guard resolvesInBackend(), let state, let name else {
+        return xsNextResNsearch(state, name, `class`, type, answer, room)
+    }
     return query(state, .search, name, nil, `class`, type, answer, room)
 }
 

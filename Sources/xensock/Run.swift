@@ -6,8 +6,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
         usage: """
-            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--agent] [--force] [--] COMMAND \
-            [ARGUMENT ...]
+            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--agent] [--force] [--] \
+            COMMAND [ARGUMENT ...]
             """,
         discussion: """
             COMMAND is executed in place of xensock: it has the same process id, terminal and process group, and its \

@@ -1,7 +1,5 @@
 """io_uring cannot be seen by a library: an isolated program finds none, and does without."""
 
-import shutil
-
 from harness.case import Case, xensock_only
 from harness.environment import COMMAND
 from harness.network import Peer
@@ -48,7 +46,7 @@ class IOUring(Case):
         for options in (["--isolate", "--io-uring", "allow"], []):
             self.assertEqual(self.run_program(*options)[0], has)
 
-    def check_node(self):
+    def test_node_goes_on_without_it(self):
         file = self.directory / "file"
         file.write_text("content of a file")
         for wanted in ("0", "1"):
@@ -58,7 +56,3 @@ class IOUring(Case):
             )
             self.assertEqual(program.out, "closed\n", str(program))
             self.assertEqual(peer.observed(), ["content of a file"])
-
-    # Not among the packages that the tests need.
-    if shutil.which("node"):
-        test_node_goes_on_without_it = check_node

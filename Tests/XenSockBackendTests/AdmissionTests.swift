@@ -63,6 +63,17 @@ extension ServiceTests {
             }
         }
 
+        @Test func aPolicyThatIsReadAgainReplacesWhoIsAdmitted() {
+            var configuration = ServiceConfiguration(listening: .descriptor(-1))
+            configuration.admit(Policy(admission: .everyone, limits: Limits(sessionsPerUser: 3)))
+            #expect(configuration.allowsAnyUser && configuration.maximumSessionsPerUser == 3)
+            configuration.admit(Policy(admission: .users([1000])))
+            #expect(!configuration.allowsAnyUser && configuration.allowedUsers == [1000])
+            #expect(configuration.maximumSessionsPerUser == 1024)
+            configuration.admit(Policy())
+            #expect(configuration.allowedUsers.isEmpty)
+        }
+
         @Test func aSessionThatSaysNothingIsClosedAndOneThatSpokeIsNot() throws {
             let fixture = try ServiceFixture { $0.helloLimit = 100_000_000 }
             defer { fixture.stop() }

@@ -147,6 +147,24 @@ struct DaemonTests {
         #expect(daemon.end().status == 0)
     }
 
+    @Test("SIGHUP changes how many sessions a user may open")
+    func reloadAdmission() {
+        let file = directory.write("p.toml", "default = \"allow\"\n[limits]\nsessions_per_user = 1")
+        let daemon = RunningDaemon(["--socket", socket, "--policy", file])
+        #expect(daemon.word == "1")
+        _ = directory.write("p.toml", "default = \"allow\"\n[limits]\nsessions_per_user = 2")
+        daemon.send(SIGHUP)
+        #expect(daemon.says("read again, rules: 0"))
+        // A refusal comes unasked; who is admitted is waited for.
+        let sessions = (0..<3).map { _ in connect() }
+        var waiting = sessions.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        #expect(poll(&waiting, 3, 5000) == 1)
+        #expect(waiting.map { $0.revents & Int16(POLLIN) != 0 } == [false, false, true])
+        sessions.forEach { close($0) }
+        daemon.send(SIGTERM)
+        #expect(daemon.end().status == 0)
+    }
+
     @Test("The service manager learns that it is ready and that it stops")
     func notify() {
         let name = "@xensockd-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"

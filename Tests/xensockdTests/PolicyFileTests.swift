@@ -16,6 +16,7 @@ struct PolicyFileTests {
             """
             default = "deny"
             allow_users = ["root", 1000]
+            interfaces = "frontend"
 
             [[rule]]
             action = "deny"
@@ -42,6 +43,7 @@ struct PolicyFileTests {
             """)
         #expect(policy.defaultAction == .deny)
         #expect(policy.admission == .users([0, 1000]))
+        #expect(policy.interfaces == .frontend)
         #expect(policy.limits == Limits(sessionsPerUser: 8, socketsPerSession: 512))
         #expect(
             policy.rules == [
