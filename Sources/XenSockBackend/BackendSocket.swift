@@ -60,6 +60,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     var relay: Relay?
     /// RELAY was asked for before the connection stood.
     var isRelayWanted = false
+    var bufferLimits = BufferLimits()
 
     var phase = SocketPhase.open
     /// The kernel may have data, or room; cleared by a short count or EAGAIN, set by an edge.
@@ -151,6 +152,7 @@ final class BackendSocket<Kernel: SocketKernel> {
             indexes: indexes, data: mapping + layout.inOffset, size: UInt32(truncatingIfNeeded: layout.inSize))
         outRing = OutRingBack(
             indexes: indexes, data: mapping + layout.outOffset, size: UInt32(truncatingIfNeeded: layout.outSize))
+        limitRings()
         return true
     }
 
