@@ -37,7 +37,7 @@ int main(int count, char **arguments) {
     // Until nothing has moved for a while.
     for (int quiet = 0; quiet < 10; quiet++) {
         long result;
-        while ((result = send(client, buffer + sent, 1000, MSG_DONTWAIT)) > 0) {
+        while (sent + 1000 < (long)sizeof buffer && (result = send(client, buffer + sent, 1000, MSG_DONTWAIT)) > 0) {
             sent += result;
             quiet = 0;
         }
