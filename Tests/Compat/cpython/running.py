@@ -15,8 +15,6 @@ from harness import environment, processes
 from .selection import PYTHON, TEST_LIMIT
 
 WORKER = Path(__file__).with_name("worker.py")
-WAYS = ("native", "direct", "agent")
-"""How a program runs: without XenSock, with its service, or with an agent between the two."""
 
 
 @dataclass
@@ -40,9 +38,11 @@ class Run:
 
 
 def command_line(way, arguments):
+    """`way` is how a program runs: native, direct (with its service), or agent (with an agent between the two)."""
     if way == "native":
         return [str(argument) for argument in arguments]
-    return environment.inside(arguments)
+    agent = ["--agent"] if way == "agent" else []
+    return [str(environment.COMMAND), "run", "--isolate", *agent, "--", *(str(argument) for argument in arguments)]
 
 
 class Attempt:
