@@ -7,12 +7,13 @@ SWIFT ?= swift
 # More for `swift build`, such as `-j 2`.
 SWIFT_FLAGS ?=
 
-.PHONY: help build demo test bench format lint install uninstall clean clean-room
+.PHONY: help build demo test compat bench format lint install uninstall clean clean-room
 
 help:
 	@echo 'make build       the programs in build/bin, the library in build/lib'
 	@echo 'make demo        builds, and shows unmodified programs that use the network without having one'
 	@echo 'make test        all tests: unit, models, symbol table, integration, format'
+	@echo 'make compat      compares programs natively and under XenSock: CPython'"'"'s own tests, real programs; writes docs/COMPATIBILITY.md'
 	@echo 'make bench       compares XenSock with the native loopback: ratios, in about two minutes'
 	@echo 'make format      formats the Swift sources; make lint checks them'
 	@echo 'make install     to PREFIX ($(PREFIX)), under DESTDIR; make uninstall removes it'
@@ -36,6 +37,10 @@ demo: build
 test: build
 	scripts/ensure-packages test
 	scripts/test
+
+compat: build
+	scripts/ensure-packages compat
+	Tests/Compat/run
 
 bench: build
 	scripts/ensure-packages bench

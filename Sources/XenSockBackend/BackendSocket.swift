@@ -63,6 +63,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// RELAY was asked for before the connection stood.
     var isRelayWanted = false
     var datagrams: DatagramTraffic?
+    var bufferLimits = BufferLimits()
 
     var phase = SocketPhase.open
     /// The kernel may have data, or room; cleared by a short count or EAGAIN, set by an edge.
@@ -154,6 +155,7 @@ final class BackendSocket<Kernel: SocketKernel> {
             indexes: indexes, data: mapping + layout.inOffset, size: UInt32(truncatingIfNeeded: layout.inSize))
         outRing = OutRingBack(
             indexes: indexes, data: mapping + layout.outOffset, size: UInt32(truncatingIfNeeded: layout.outSize))
+        limitRings()
         return true
     }
 

@@ -137,6 +137,7 @@ extension BackendSocket {
 
     /// Takes over a connection that `listener` accepted: connected from the start.
     func adopt(from listener: BackendSocket) -> Int32 {
+        bufferLimits = listener.bufferLimits
         guard mapDataRing() else { return 0 &- Errno.einval }
         if listener.hasSetLinger { inheritLinger() }
         return established()

@@ -53,6 +53,7 @@ enum OptionNumber {
     static let soReuseAddress: Int32 = 2
     static let soError: Int32 = 4
     static let soSendBuffer: Int32 = 7
+    static let soReceiveBuffer: Int32 = 8
     static let soLinger: Int32 = 13
     static let soPeerCredentials: Int32 = 17
     static let soDomain: Int32 = 39

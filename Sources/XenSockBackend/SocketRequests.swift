@@ -92,7 +92,9 @@ extension BackendSocket {
         let refusal = OptionRules.refusal(level: level, name: name, reading: false, of: type)
         guard refusal == 0 else { return 0 &- refusal }
         guard let size = OptionRules.orderedSize(level: level, name: name) else {
-            return kernel.setsockopt(network, level: level, name: name, value: value)
+            let result = kernel.setsockopt(network, level: level, name: name, value: value)
+            if result == 0 { noteBuffer(level: level, name: name, value: value) }
+            return result
         }
         guard value.count >= size else { return 0 &- Errno.einval }
         if level == OptionNumber.ipprotoTCP, domain == SocketDomain.unix { return 0 &- Errno.eopnotsupp }

@@ -183,7 +183,10 @@ extension Frontend {
             }
             return response
         }
-        if result >= 0 { socket.status.misses.store(0) }
+        if result >= 0 {
+            socket.status.misses.store(0)
+            inheritSendLimit(Int32(truncatingIfNeeded: result), from: listener)
+        }
         if result >= 0, result <= 2, let handle = find(Int32(result)) { relayIfStandard(handle, as: handle.fd) }
         if result >= 0, let address, let length {
             length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))

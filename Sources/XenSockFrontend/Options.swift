@@ -73,7 +73,20 @@ extension Frontend {
         if response.ret == 0, level == IPPROTO_TCP, name == 36 /* TCP_INQ */, length >= 4, let value {
             handle.status.set(tellsUnread, value.loadUnaligned(as: Int32.self) != 0)
         }
+        if response.ret == 0, level == SOL_SOCKET, let value, length >= 4 { noteBuffer(handle, name, value) }
         return Int(response.ret)
+    }
+
+    /// SO_SNDBUF (and SO_SNDBUFFORCE) bounds what stands in `out`, too.
+    private static func noteBuffer(_ handle: SocketHandle, _ name: Int32, _ value: UnsafeRawPointer) {
+        guard name == SO_SNDBUF || name == 32 else { return }
+        handle.status.setSendLimit(BufferLimit.bytes(value.loadUnaligned(as: Int32.self)))
+    }
+
+    /// A connection inherits its listener's buffer sizes.
+    static func inheritSendLimit(_ fd: Int32, from listener: SocketHandle) {
+        let limit = listener.status.sendLimit
+        if limit != BufferLimit.none, let accepted = find(fd) { accepted.status.setSendLimit(limit) }
     }
 
     /// SO_RCVTIMEO and SO_SNDTIMEO bound the frontend's own waits; the first is the placeholder's too, since the kernel

@@ -29,6 +29,7 @@ extension StreamSocket {
         let ring = output
         // A connected socket has a ring.
         if ring.size == 0 { return -Int(EIO) }
+        let capacity = BufferLimit.capacity(status.sendLimit, size: ring.size)
         let lock = status.sendLock
         var sent = 0
         var held = lock.acquire(tag)
@@ -55,10 +56,10 @@ extension StreamSocket {
             let interrupted = held.isReentered ? finishInterruptedSends(ring) : nil
             if interrupted != nil, !ring.isCurrent(view) { continue }
             let used = interrupted.map { max(view.used, view.producer.index &- $0) } ?? view.used
-            if used < ring.size {
+            if used < capacity {
                 let wanted = cursor.total &- sent
                 // Half of the ring at a time, so that a handler finds room.
-                let room = min(ring.size &- used, ring.size / 2)
+                let room = min(capacity &- used, capacity / 2)
                 let count = wanted < Int(room) ? UInt32(wanted) : room
                 guard let publication = try? copyAndPublish(ring, view, count, from: &cursor) else {
                     if sent == 0 { sent = -Int(EIO) }
@@ -75,7 +76,7 @@ extension StreamSocket {
                 }
                 continue
             }
-            if view.used < ring.size {
+            if view.used < capacity {
                 // Room comes only when the interrupted call goes on.
                 if sent == 0 { sent = -Int(EAGAIN) }
                 break
@@ -114,7 +115,7 @@ extension StreamSocket {
                 if sent == 0 { sent = result }
                 break
             }
-            if result == 2, let view = try? ring.view(), !view.isBroken, view.used == ring.size {
+            if result == 2, let view = try? ring.view(), !view.isBroken, view.used >= capacity {
                 // Hung up with nothing said: the backend is gone.
                 if sent == 0 { sent = -Int(ECONNRESET) }
                 break

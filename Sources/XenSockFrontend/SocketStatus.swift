@@ -89,6 +89,12 @@ public struct SocketStatus {
     @inlinable
     public func setOrder(_ order: UInt32) { word(StatusLine.order).store(order) }
 
+    /// What SO_SNDBUF lets stand in `out` (`BufferLimit`).
+    @inlinable @inline(__always)
+    var sendLimit: UInt32 { word(StatusLine.sendLimit).load() }
+
+    func setSendLimit(_ limit: UInt32) { word(StatusLine.sendLimit).store(limit) }
+
     /// Resets the frontend's half for a new socket.
     func clear(flags: UInt32) {
         SharedWord64(line + StatusLine.receiveLock).store(0)
@@ -98,6 +104,7 @@ public struct SocketStatus {
         misses.store(1)
         receiveTimeout.store(0)
         sendTimeout.store(0)
+        setSendLimit(BufferLimit.none)
         setOrder(0)
     }
 }

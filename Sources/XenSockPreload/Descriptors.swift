@@ -46,6 +46,7 @@ public func xsFcntl(_ fd: Int32, _ command: Int32, _ argument: Int) -> Int32 {
     if let socket = Frontend.find(fd) {
         return returned32(Frontend.fileControl(socket, command: command, argument: argument))
     }
+    if Frontend.isPrivate(fd) { return Int32(failed(EBADF)) }
     let result = xsNextFcntl(fd, command, argument)
     return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicate(of: fd, result) : result
 }
@@ -55,6 +56,20 @@ public func xsFcntl(_ fd: Int32, _ command: Int32, _ argument: Int) -> Int32 {
 public func xsIoctl(_ fd: Int32, _ request: UInt, _ argument: UnsafeMutableRawPointer?) -> Int32 {
     guard let socket = Frontend.find(fd) else { return xsNextIoctl(fd, request, argument) }
     return returned32(Frontend.ioctl(socket, request: request, argument))
+}
+
+// A program that looks for open descriptors finds none of the library's own.
+
+/// fstat(2).
+@c @implementation
+public func xsFstat(_ fd: Int32, _ status: UnsafeMutableRawPointer?) -> Int32 {
+    Frontend.isPrivate(fd) ? Int32(failed(EBADF)) : xsNextFstat(fd, status)
+}
+
+/// fstat(2) as programs call it that were built with a glibc before 2.33.
+@c @implementation
+public func xsFxstat(_ version: Int32, _ fd: Int32, _ status: UnsafeMutableRawPointer?) -> Int32 {
+    Frontend.isPrivate(fd) ? Int32(failed(EBADF)) : xsNextFxstat(version, fd, status)
 }
 
 /// The descriptor that a dup of `fd` made; `replaced` is the socket that the kernel closed to make it.

@@ -7,6 +7,8 @@ public struct InRingBack {
     @usableFromInline let mask: UInt32
     /// The backend's own copy of in_prod; what stands in shared memory is never believed.
     public private(set) var produced: UInt32
+    /// The bytes that may stand in the ring: its size, or less by SO_RCVBUF.
+    public var capacity: UInt32
 
     /// - Parameters:
     ///   - indexes: the indexes page, 4096 bytes. Not owned.
@@ -23,6 +25,7 @@ public struct InRingBack {
         self.data = data
         mask = size &- 1
         produced = index
+        capacity = size
     }
 
     @inlinable @inline(__always)
@@ -39,7 +42,8 @@ public struct InRingBack {
     /// The free space, at most `limit` bytes of it.
     @inlinable
     public func free(limit: UInt32) throws(RingViolation) -> Segments {
-        let space = size &- (try unread())
+        let used = try unread()
+        let space = used < capacity ? capacity &- used : 0
         return Segments(data: data, mask: mask, index: produced, count: space < limit ? space : limit)
     }
 
@@ -102,7 +106,7 @@ public struct InRingBack {
         let value = consumer.load()
         let used = produced &- value.index
         if used > size { throw RingViolation() }
-        if used < size { return false }
+        if used < capacity { return false }
         return consumer.compareExchange(value, .init(index: value.index, flags: value.flags | InConsumer.stall))
     }
 

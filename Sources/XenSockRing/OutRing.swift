@@ -152,6 +152,9 @@ public struct OutRingBack {
     @usableFromInline let mask: UInt32
     /// The backend's own copy of out_cons.
     public private(set) var consumed: UInt32
+    /// The bytes that the frontend lets stand in the ring: its size, or less by SO_SNDBUF. Only when the writer is let
+    /// go on depends on it.
+    public var capacity: UInt32
 
     public init(indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer, size: UInt32) {
         self.init(indexes: indexes, data: data, size: size, startingAt: 0)
@@ -164,6 +167,7 @@ public struct OutRingBack {
         self.data = data
         mask = size &- 1
         consumed = index
+        capacity = size
     }
 
     @inlinable @inline(__always)
@@ -193,12 +197,12 @@ public struct OutRingBack {
         case owesFiller
     }
 
-    /// Moves out_cons on by `count` bytes; if half of the ring is free then, lets the writer go on.
+    /// Moves out_cons on by `count` bytes; if half of the capacity is free then, lets the writer go on.
     public mutating func consume(_ count: UInt32) throws(RingViolation) -> Drain {
         let next = consumed &+ count
         let left = producer.load().index &- next
         if left > size { throw RingViolation() }
-        let drain = try change(index: next, release: size &- left >= size / 2, set: 0)
+        let drain = try change(index: next, release: left <= capacity / 2, set: 0)
         consumed = next
         return drain
     }

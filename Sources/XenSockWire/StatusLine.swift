@@ -18,6 +18,7 @@ public enum StatusLine {
     public static let sendTimeout = 96
     public static let order = 104
     public static let accepted = 108
+    public static let sendLimit = 112
 
     /// What `state` says of the socket.
     public enum State: UInt32, Sendable {

@@ -37,12 +37,17 @@ struct InRingDifferentialTests {
         var finished = false
         for step in 0..<4000 {
             progress.step = step
+            if random.oneIn(200) {
+                pair.slow.capacity = 1 + random.below(size)
+                pair.back.capacity = UInt32(pair.slow.capacity)
+            }
             switch random.below(8) {
             case 0, 1, 2:
                 if finished { continue }
                 let limit = random.oneIn(3) ? size : 1 + random.below(size)
                 let space = try pair.back.free(limit: UInt32(limit))
-                try progress.requireEqual(space.count, min(limit, size - pair.slow.content.count), "free space")
+                let free = max(pair.slow.capacity - pair.slow.content.count, 0)
+                try progress.requireEqual(space.count, min(limit, free), "free space")
                 let start = pair.slow.produced
                 let bytes = stream.bytes(start..<start + space.count)
                 bytes.copy(to: space)

@@ -24,6 +24,10 @@ struct OutRingDifferentialTests {
         var slowView = slow.view()
         for step in 0..<4000 {
             progress.step = step
+            if random.oneIn(200) {
+                slow.capacity = 1 + random.below(size)
+                back.capacity = UInt32(slow.capacity)
+            }
             switch random.below(10) {
             case 0, 1:
                 view = try front.view()

@@ -5,6 +5,7 @@ import Foundation
 final class SlowInRing {
     private let lock = NSLock()
     let size: Int
+    var capacity: Int
     private(set) var content: [UInt8] = []
     private(set) var produced: Int
     private(set) var tokens = 0
@@ -13,6 +14,7 @@ final class SlowInRing {
 
     init(size: Int, startingAt index: Int = 0) {
         self.size = size
+        capacity = size
         produced = index
     }
 
@@ -56,8 +58,8 @@ final class SlowInRing {
 
     func stall() -> Bool {
         lock.withLock {
-            if content.count == size { isStalled = true }
-            return content.count == size
+            if content.count >= capacity { isStalled = true }
+            return content.count >= capacity
         }
     }
 

@@ -19,6 +19,7 @@ final class SlowOutRing {
 
     private let lock = NSLock()
     let size: Int
+    var capacity: Int
     private(set) var content: [UInt8] = []
     private(set) var consumed: Int
     private(set) var filler = Filler.none
@@ -28,6 +29,7 @@ final class SlowOutRing {
 
     init(size: Int, startingAt index: Int = 0) {
         self.size = size
+        capacity = size
         consumed = index
     }
 
@@ -83,7 +85,7 @@ final class SlowOutRing {
             let taken = Array(content.prefix(count))
             content.removeFirst(count)
             consumed += count
-            return (taken, size - content.count >= size / 2 ? release() : .nothing)
+            return (taken, content.count <= capacity / 2 ? release() : .nothing)
         }
     }
 

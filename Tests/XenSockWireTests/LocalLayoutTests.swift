@@ -26,6 +26,7 @@ struct LocalLayoutTests {
                 ("receive_lock", S.receiveLock, 8), ("send_lock", S.sendLock, 8), ("flags", S.flags, 4),
                 ("misses", S.misses, 4), ("receive_timeout", S.receiveTimeout, 8), ("send_timeout", S.sendTimeout, 8),
                 ("order", S.order, 4), ("accepted", S.accepted, 4),
+                ("send_limit", S.sendLimit, 4),
             ], prefix: "status.")
         #expect(c("status.size") == S.size)
         #expect(S.lock(session: 0xdead_beef, thread: 7) == 0xdead_beef_0000_0007)

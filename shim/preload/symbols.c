@@ -437,6 +437,26 @@ int xsExportDaemon(int keepsDirectory, int keepsStreams) {
     return xsDaemon(keepsDirectory, keepsStreams);
 }
 
+int xsExportFstat(int fd, void *status) __asm__("fstat");
+int xsExportFstat(int fd, void *status) {
+    return xsFstat(fd, status);
+}
+
+int xsExportFstat64(int fd, void *status) __asm__("fstat64");
+int xsExportFstat64(int fd, void *status) {
+    return xsFstat(fd, status);
+}
+
+int xsExportInternalFxstat(int version, int fd, void *status) __asm__("__fxstat");
+int xsExportInternalFxstat(int version, int fd, void *status) {
+    return xsFxstat(version, fd, status);
+}
+
+int xsExportInternalFxstat64(int version, int fd, void *status) __asm__("__fxstat64");
+int xsExportInternalFxstat64(int version, int fd, void *status) {
+    return xsFxstat(version, fd, status);
+}
+
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     return xsGetaddrinfo(node, service, hints, result);
@@ -726,6 +746,8 @@ const char *const xsNextNames[xsNextCount] = {
     "ioctl",
     "pidfd_getfd",
     "daemon",
+    "fstat",
+    "__fxstat",
     "getaddrinfo",
     "getnameinfo",
     "gethostbyname",

@@ -21,8 +21,8 @@ struct status_line {
     uint64_t receive_lock, send_lock;
     uint32_t flags, misses;
     uint64_t receive_timeout, send_timeout;
-    uint32_t order, accepted;
-    uint8_t pad2[16];
+    uint32_t order, accepted, send_limit;
+    uint8_t pad2[12];
 };
 
 /* An arena of the smallest size: 64 ports. */
@@ -91,6 +91,7 @@ const struct wirecheck_entry wirecheck_local[] = {
     FIELD(struct status_line, "status", send_timeout),
     FIELD(struct status_line, "status", order),
     FIELD(struct status_line, "status", accepted),
+    FIELD(struct status_line, "status", send_limit),
     VALUE("arena.size", sizeof(struct arena)),
     FIELD(struct arena, "arena", pending),
     FIELD(struct arena, "arena", command_ring),

@@ -334,132 +334,142 @@ static inline int xsNextDaemon(int keepsDirectory, int keepsStreams) {
     return ((int (*)(int keepsDirectory, int keepsStreams))xsNext(63))(keepsDirectory, keepsStreams);
 }
 
+int xsFstat(int fd, void *status);
+static inline int xsNextFstat(int fd, void *status) {
+    return ((int (*)(int fd, void *status))xsNext(64))(fd, status);
+}
+
+int xsFxstat(int version, int fd, void *status);
+static inline int xsNextFxstat(int version, int fd, void *status) {
+    return ((int (*)(int version, int fd, void *status))xsNext(65))(version, fd, status);
+}
+
 /* Names */
 
 int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(64))(node, service, hints, result);
+    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(66))(node, service, hints, result);
 }
 
 int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags);
 static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
-    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(65))(address, length, host, hostRoom, service, serviceRoom, flags);
+    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(67))(address, length, host, hostRoom, service, serviceRoom, flags);
 }
 
 struct hostent *xsGethostbyname(const char *name);
 static inline struct hostent *xsNextGethostbyname(const char *name) {
-    return ((struct hostent *(*)(const char *name))xsNext(66))(name);
+    return ((struct hostent *(*)(const char *name))xsNext(68))(name);
 }
 
 struct hostent *xsGethostbyname2(const char *name, int family);
 static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
-    return ((struct hostent *(*)(const char *name, int family))xsNext(67))(name, family);
+    return ((struct hostent *(*)(const char *name, int family))xsNext(69))(name, family);
 }
 
 struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family);
 static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
-    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(68))(address, length, family);
+    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(70))(address, length, family);
 }
 
 int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(69))(name, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(71))(name, entry, buffer, room, result, error);
 }
 
 int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(70))(name, family, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(72))(name, family, entry, buffer, room, result, error);
 }
 
 int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(71))(address, length, family, entry, buffer, room, result, error);
+    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(73))(address, length, family, entry, buffer, room, result, error);
 }
 
 int xsGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event);
 static inline int xsNextGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event) {
-    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(72))(mode, requests, count, event);
+    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(74))(mode, requests, count, event);
 }
 
 /* Resolving */
 
 int xsResQuery(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuery(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(73))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(75))(name, class, type, answer, room);
 }
 
 int xsResSearch(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResSearch(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(74))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(76))(name, class, type, answer, room);
 }
 
 int xsResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(75))(name, domain, class, type, answer, room);
+    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(77))(name, domain, class, type, answer, room);
 }
 
 int xsResSend(const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResSend(const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(76))(message, size, answer, room);
+    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(78))(message, size, answer, room);
 }
 
 int xsResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(77))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(79))(state, name, class, type, answer, room);
 }
 
 int xsResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(78))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(80))(state, name, class, type, answer, room);
 }
 
 int xsResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(79))(state, name, domain, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(81))(state, name, domain, class, type, answer, room);
 }
 
 int xsResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(80))(state, message, size, answer, room);
+    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(82))(state, message, size, answer, room);
 }
 
 /* Interfaces */
 
 int xsGetifaddrs(struct ifaddrs **list);
 static inline int xsNextGetifaddrs(struct ifaddrs **list) {
-    return ((int (*)(struct ifaddrs **list))xsNext(81))(list);
+    return ((int (*)(struct ifaddrs **list))xsNext(83))(list);
 }
 
 unsigned int xsIfNametoindex(const char *name);
 static inline unsigned int xsNextIfNametoindex(const char *name) {
-    return ((unsigned int (*)(const char *name))xsNext(82))(name);
+    return ((unsigned int (*)(const char *name))xsNext(84))(name);
 }
 
 char *xsIfIndextoname(unsigned int index, char *name);
 static inline char *xsNextIfIndextoname(unsigned int index, char *name) {
-    return ((char *(*)(unsigned int index, char *name))xsNext(83))(index, name);
+    return ((char *(*)(unsigned int index, char *name))xsNext(85))(index, name);
 }
 
 struct if_nameindex *xsIfNameindex(void);
 static inline struct if_nameindex *xsNextIfNameindex(void) {
-    return ((struct if_nameindex *(*)(void))xsNext(84))();
+    return ((struct if_nameindex *(*)(void))xsNext(86))();
 }
 
 /* Stdio */
 
 FILE *xsFdopen(int fd, const char *mode);
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
-    return ((FILE *(*)(int fd, const char *mode))xsNext(85))(fd, mode);
+    return ((FILE *(*)(int fd, const char *mode))xsNext(87))(fd, mode);
 }
 
 int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
 static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
-    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(86))(fd, format, arguments);
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(88))(fd, format, arguments);
 }
 
 int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
 static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
-    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(87))(fd, flag, format, arguments);
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(89))(fd, flag, format, arguments);
 }
 
 int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
@@ -470,32 +480,32 @@ int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_c
 
 int xsExecve(const char *path, char *const *arguments, char *const *environment);
 static inline int xsNextExecve(const char *path, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(88))(path, arguments, environment);
+    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(90))(path, arguments, environment);
 }
 
 int xsExecv(const char *path, char *const *arguments);
 static inline int xsNextExecv(const char *path, char *const *arguments) {
-    return ((int (*)(const char *path, char *const *arguments))xsNext(89))(path, arguments);
+    return ((int (*)(const char *path, char *const *arguments))xsNext(91))(path, arguments);
 }
 
 int xsExecvp(const char *file, char *const *arguments);
 static inline int xsNextExecvp(const char *file, char *const *arguments) {
-    return ((int (*)(const char *file, char *const *arguments))xsNext(90))(file, arguments);
+    return ((int (*)(const char *file, char *const *arguments))xsNext(92))(file, arguments);
 }
 
 int xsExecvpe(const char *file, char *const *arguments, char *const *environment);
 static inline int xsNextExecvpe(const char *file, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(91))(file, arguments, environment);
+    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(93))(file, arguments, environment);
 }
 
 int xsFexecve(int fd, char *const *arguments, char *const *environment);
 static inline int xsNextFexecve(int fd, char *const *arguments, char *const *environment) {
-    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(92))(fd, arguments, environment);
+    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(94))(fd, arguments, environment);
 }
 
 int xsExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
 static inline int xsNextExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
-    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(93))(directory, path, arguments, environment, flags);
+    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(95))(directory, path, arguments, environment, flags);
 }
 
 int xsExecl(const char *path, const char *argument, ...) __asm__("execl");
@@ -506,31 +516,31 @@ int xsExecle(const char *path, const char *argument, ...) __asm__("execle");
 
 int xsPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(94))(child, path, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(96))(child, path, actions, attributes, arguments, environment);
 }
 
 int xsPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(95))(child, file, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(97))(child, file, actions, attributes, arguments, environment);
 }
 
 int xsSystem(const char *command);
 static inline int xsNextSystem(const char *command) {
-    return ((int (*)(const char *command))xsNext(96))(command);
+    return ((int (*)(const char *command))xsNext(98))(command);
 }
 
 FILE *xsPopen(const char *command, const char *mode);
 static inline FILE *xsNextPopen(const char *command, const char *mode) {
-    return ((FILE *(*)(const char *command, const char *mode))xsNext(97))(command, mode);
+    return ((FILE *(*)(const char *command, const char *mode))xsNext(99))(command, mode);
 }
 
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(98))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(100))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 99 };
+enum { xsNextCount = 101 };
 
 #endif

@@ -1,0 +1,1 @@
+"""CPython's own tests, natively and under XenSock, compared test by test."""
