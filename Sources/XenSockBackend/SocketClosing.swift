@@ -41,7 +41,10 @@ extension BackendSocket {
         placeholder = -1
         guard phase == .connected, network >= 0 else { return finish(abort: false) }
         do {
-            if try hasUnread() || lingerSeconds == 0 { return finish(abort: true) }
+            if try hasUnread() || lingerSeconds == 0 {
+                try sendRest()
+                return finish(abort: true)
+            }
             if outClosed { return finish(abort: false) }
             let waiting = try outRing.waiting()
             if waiting == 0, deferred.isEmpty { return finish(abort: false) }
@@ -60,6 +63,17 @@ extension BackendSocket {
         if try inRing.unread() > 0 { return true }
         var queued: Int32 = 0
         return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+    }
+
+    /// Before a reset: natively what the program sent is mostly with the peer already.
+    private func sendRest() throws(RingViolation) {
+        while !outClosed, deferred.isEmpty {
+            let waiting = try outRing.waiting()
+            guard waiting > 0 else { return }
+            let count = kernel.send(network, from: outRing.bytes(waiting, limit: Self.budget))
+            guard count > 0 else { return }
+            _ = try outRing.consume(UInt32(truncatingIfNeeded: count))
+        }
     }
 
     /// A draining socket whose peer takes nothing is given up.
