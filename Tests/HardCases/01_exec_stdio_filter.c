@@ -27,6 +27,7 @@ static void filter(const char *name, char *const arguments[], const char *input)
 int main(void) {
     filter("tr", (char *[]){"tr", "a-z", "A-Z", NULL}, "through tr\n");
     filter("sed", (char *[]){"sed", "s/one/two/", NULL}, "one\nno\none more\n");
+    filter("head", (char *[]){"head", "-c", "7", NULL}, "1234567 and what nobody reads\n");
     filter("sort", (char *[]){"sort", NULL}, "c\na\nb\n");
     filter("awk", (char *[]){"awk", "{ print $2 }", NULL}, "1 2\n3 4\n");
     filter("printf", (char *[]){"env", "printf", "%d\n", "42", NULL}, "");

@@ -324,63 +324,127 @@ static inline int xsNextIoctl(int fd, unsigned long request, void *argument) {
     return ((int (*)(int fd, unsigned long request, ...))xsNext(61))(fd, request, argument);
 }
 
+/* Numbers */
+
+int xsOpen(const char *path, int flags, unsigned int mode);
+static inline int xsNextOpen(const char *path, int flags, unsigned int mode) {
+    return ((int (*)(const char *path, int flags, ...))xsNext(62))(path, flags, mode);
+}
+
+int xsOpenat(int directory, const char *path, int flags, unsigned int mode);
+static inline int xsNextOpenat(int directory, const char *path, int flags, unsigned int mode) {
+    return ((int (*)(int directory, const char *path, int flags, ...))xsNext(63))(directory, path, flags, mode);
+}
+
+int xsOpen2(const char *path, int flags);
+static inline int xsNextOpen2(const char *path, int flags) {
+    return ((int (*)(const char *path, int flags))xsNext(64))(path, flags);
+}
+
+int xsOpenat2(int directory, const char *path, int flags);
+static inline int xsNextOpenat2(int directory, const char *path, int flags) {
+    return ((int (*)(int directory, const char *path, int flags))xsNext(65))(directory, path, flags);
+}
+
+int xsCreat(const char *path, unsigned int mode);
+static inline int xsNextCreat(const char *path, unsigned int mode) {
+    return ((int (*)(const char *path, unsigned int mode))xsNext(66))(path, mode);
+}
+
+int xsPipe(int *pair);
+static inline int xsNextPipe(int *pair) {
+    return ((int (*)(int *pair))xsNext(67))(pair);
+}
+
+int xsPipe2(int *pair, int flags);
+static inline int xsNextPipe2(int *pair, int flags) {
+    return ((int (*)(int *pair, int flags))xsNext(68))(pair, flags);
+}
+
+int xsEventfd(unsigned int value, int flags);
+static inline int xsNextEventfd(unsigned int value, int flags) {
+    return ((int (*)(unsigned int value, int flags))xsNext(69))(value, flags);
+}
+
+int xsTimerfdCreate(int clock, int flags);
+static inline int xsNextTimerfdCreate(int clock, int flags) {
+    return ((int (*)(int clock, int flags))xsNext(70))(clock, flags);
+}
+
+int xsSignalfd(int fd, const sigset_t *mask, int flags);
+static inline int xsNextSignalfd(int fd, const sigset_t *mask, int flags) {
+    return ((int (*)(int fd, const sigset_t *mask, int flags))xsNext(71))(fd, mask, flags);
+}
+
+int xsMemfdCreate(const char *name, unsigned int flags);
+static inline int xsNextMemfdCreate(const char *name, unsigned int flags) {
+    return ((int (*)(const char *name, unsigned int flags))xsNext(72))(name, flags);
+}
+
+/* Process */
+
+int xsPrctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+static inline int xsNextPrctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+    return ((int (*)(int option, ...))xsNext(73))(option, a, b, c, d);
+}
+
 /* Names */
 
 int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(62))(node, service, hints, result);
+    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(74))(node, service, hints, result);
 }
 
 int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags);
 static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
-    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(63))(address, length, host, hostRoom, service, serviceRoom, flags);
+    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(75))(address, length, host, hostRoom, service, serviceRoom, flags);
 }
 
 struct hostent *xsGethostbyname(const char *name);
 static inline struct hostent *xsNextGethostbyname(const char *name) {
-    return ((struct hostent *(*)(const char *name))xsNext(64))(name);
+    return ((struct hostent *(*)(const char *name))xsNext(76))(name);
 }
 
 struct hostent *xsGethostbyname2(const char *name, int family);
 static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
-    return ((struct hostent *(*)(const char *name, int family))xsNext(65))(name, family);
+    return ((struct hostent *(*)(const char *name, int family))xsNext(77))(name, family);
 }
 
 struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family);
 static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
-    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(66))(address, length, family);
+    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(78))(address, length, family);
 }
 
 int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(67))(name, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(79))(name, entry, buffer, room, result, error);
 }
 
 int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(68))(name, family, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(80))(name, family, entry, buffer, room, result, error);
 }
 
 int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(69))(address, length, family, entry, buffer, room, result, error);
+    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(81))(address, length, family, entry, buffer, room, result, error);
 }
 
 /* Stdio */
 
 FILE *xsFdopen(int fd, const char *mode);
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
-    return ((FILE *(*)(int fd, const char *mode))xsNext(70))(fd, mode);
+    return ((FILE *(*)(int fd, const char *mode))xsNext(82))(fd, mode);
 }
 
 int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
 static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
-    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(71))(fd, format, arguments);
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(83))(fd, format, arguments);
 }
 
 int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
 static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
-    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(72))(fd, flag, format, arguments);
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(84))(fd, flag, format, arguments);
 }
 
 int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
@@ -391,9 +455,9 @@ int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_c
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(73))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(85))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 74 };
+enum { xsNextCount = 86 };
 
 #endif

@@ -94,6 +94,8 @@ struct xs_process_state {
     /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
     uint32_t dialect;
     int32_t lifeline;
+    /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
+    uint32_t locked_in;
     char socket_path[108];
     char user_socket_path[108];
 };
