@@ -44,7 +44,10 @@ extension BackendSocket {
         if phase == .datagram { return hangUpDatagrams() }
         guard phase == .connected, network >= 0 else { return finish(abort: false) }
         do {
-            if try hasUnread() || lingerSeconds == 0 { return finish(abort: true) }
+            if try hasUnread() || lingerSeconds == 0 {
+                try sendRest()
+                return finish(abort: true)
+            }
             if outClosed { return finish(abort: false) }
             let waiting = try outRing.waiting()
             if waiting == 0, deferred.isEmpty { return finish(abort: false) }
@@ -66,6 +69,16 @@ extension BackendSocket {
 
     /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.
     var isTimed: Bool { phase == .draining || phase == .reset && relay?.isOver == true }
+    /// Before a reset: natively what the program sent is mostly with the peer already.
+    private func sendRest() throws(RingViolation) {
+        while !outClosed, deferred.isEmpty {
+            let waiting = try outRing.waiting()
+            guard waiting > 0 else { return }
+            let count = kernel.send(network, from: outRing.bytes(waiting, limit: Self.budget))
+            guard count > 0 else { return }
+            _ = try outRing.consume(UInt32(truncatingIfNeeded: count))
+        }
+    }
 
     /// A draining socket whose peer takes nothing is given up.
     ///

@@ -41,6 +41,11 @@ extension BackendSocket {
             readable = true
             trustsShortReads = false
             wantsTurn = true
+            // The end shows when the call returns, unless there is more before it than `in` holds.
+            guarded { () throws(RingViolation) in
+                for _ in 0..<Self.turnsToTheEnd where readable && !endOfFile { try receiveTurn() }
+            }
+            guard phase == .connected else { return how == UInt32(ShutdownHow.read) ? 0 : 0 &- Errno.enotconn }
         }
         guard how != UInt32(ShutdownHow.read) else { return 0 }
         let result = network < 0 ? 0 : perform(.shutdownWrite, at: position)
@@ -50,6 +55,9 @@ extension BackendSocket {
         shutPlaceholder(ShutdownHow.read)
         return 0
     }
+
+    /// Turns that a full ring's bytes take, and one for the end.
+    private static var turnsToTheEnd: Int { 16 }
 
     func sendOutOfBand(_ byte: UInt8, at position: UInt32) -> Int32 {
         guard network >= 0, phase == .connected else { return 0 &- Errno.enotconn }

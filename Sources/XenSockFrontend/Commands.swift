@@ -96,6 +96,10 @@ enum Commands {
         case EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT:
             Session.markDead(state, life, silent: sent == -Int(ETIMEDOUT))
             return -Int(ENETDOWN)
+        case EBADF, ENOTSOCK, EINVAL, EOPNOTSUPP:
+            if Session.isSessionSocket(state.pointee.socket) { return sent }
+            Session.markDead(state, life)
+            return -Int(ENETDOWN)
         default: return sent
         }
     }

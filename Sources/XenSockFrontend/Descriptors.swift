@@ -17,7 +17,14 @@ public struct SocketHandle {
     var indexesPage: GrantReference { Arena.indexesPage(forPort: entry.port, ports: arena.ports) }
 
     @inline(__always)
-    var domain: LocalDomain { LocalDomain(arena: arena.base, doorbell: arena.doorbell) }
+    var domain: LocalDomain {
+        var domain = LocalDomain(arena: arena.base, doorbell: arena.doorbell)
+        if Kernel.isLockedIn {
+            let limit = status.receiveTimeout.load()
+            domain.receiveLimit = limit == 0 ? -1 : Int(truncatingIfNeeded: limit & 0x7fff_ffff_ffff_ffff)
+        }
+        return domain
+    }
 
     /// Whether the socket's ring carries records (docs/PROTOCOL.md, 2.5).
     @inline(__always)
@@ -63,6 +70,7 @@ enum Descriptors {
 
     /// Finds out about a descriptor that came from elsewhere: over exec, or by SCM_RIGHTS.
     private static func probe(_ fd: Int32) -> SocketHandle? {
+        if Kernel.isLockedIn { return nil }
         // A placeholder has a send buffer of its own size; the service tells whose it is.
         let buffer = Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_SNDBUF))
         if buffer == -Int(EBADF) { return nil }
@@ -219,6 +227,8 @@ enum Descriptors {
 
     /// A reference to the socket was closed. Waits until a port that it held is free, if it was the last.
     static func released(_ handle: SocketHandle) {
+        // The hang-up tells the service as well.
+        if Kernel.isLockedIn { return }
         Ports.closed(handle)
         if handle.isV1 {
             // Of a socket that came from another process the hang-up tells.

@@ -111,7 +111,7 @@ enum Session {
 
     /// Whether the caller runs in a vfork(2) child: the parent's memory, another process.
     static var isBorrowed: Bool {
-        guard let state, state.pointee.processID != 0 else { return false }
+        guard let state, state.pointee.processID != 0, !Kernel.isLockedIn else { return false }
         return state.pointee.processID != Kernel.processID()
     }
 
@@ -183,6 +183,12 @@ enum Session {
         advance(state)
     }
 
+    /// Whether a descriptor is what sessions are: a program may have closed the library's own by a raw system call.
+    static func isSessionSocket(_ fd: Int32) -> Bool {
+        Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_DOMAIN)) == Int(AF_UNIX)
+            && Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_TYPE)) == Int(SOCK_SEQPACKET.rawValue)
+    }
+
     /// Wakes the threads that wait for progress.
     static func advance(_ state: UnsafeMutablePointer<SessionState>) {
         let progress = SharedWord32(&state.pointee.progress)
@@ -207,7 +213,8 @@ enum Session {
         let phase = SharedWord32(&state.pointee.phase)
         if phase.load() & 3 == Phase.dead {
             // Its arena stays mapped and its doorbell open: sockets of it may still be in use.
-            _ = Kernel.close(state.pointee.socket)
+            // Closed where this library could not see it, the number is something else's.
+            if isSessionSocket(state.pointee.socket) { _ = Kernel.close(state.pointee.socket) }
             Door.last = -1
             state.pointee.socket = -1
             phase.store(phase.load() & ~3)

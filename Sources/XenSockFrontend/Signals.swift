@@ -6,6 +6,7 @@ enum Signals {
     /// Whether a call that a handler interrupted goes on: every handler of the program was installed with SA_RESTART.
     /// The kernel does not say which one ran; with handlers of both kinds the call is interrupted.
     static func handlersRestart() -> Bool {
+        if Kernel.isLockedIn { return true }
         // struct kernel_sigaction: handler, flags, restorer, mask, eight bytes each.
         var action: (UInt, UInt, UInt, UInt) = (0, 0, 0, 0)
         let restart: UInt = 0x1000_0000
@@ -51,5 +52,8 @@ enum Signals {
     }
 
     /// Raises SIGPIPE in the calling thread, as send(2) does beside EPIPE.
-    static func raiseBrokenPipe() { Kernel.raise(Int32(SIGPIPE)) }
+    static func raiseBrokenPipe() {
+        // What raises it is forbidden to one that locked itself in; EPIPE has to do.
+        if !Kernel.isLockedIn { Kernel.raise(Int32(SIGPIPE)) }
+    }
 }

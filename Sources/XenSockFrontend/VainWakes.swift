@@ -22,10 +22,7 @@ struct VainWakes {
         if count <= Self.quick { count &+= 1 }
         if count <= Self.free { return 0 }
         // In the end nearly all of the time is spent here, so that it is here that a signal comes.
-        var time = timespec(tv_sec: 0, tv_nsec: count <= Self.quick ? 1_000_000 : 10_000_000)
-        let result = withUnsafeMutablePointer(to: &time) {
-            Kernel.call(Int(SYS_nanosleep), Int(bitPattern: $0), 0)
-        }
+        let result = Kernel.sleep(nanoseconds: count <= Self.quick ? 1_000_000 : 10_000_000)
         return result == -Int(EINTR) && !Signals.handlersRestart() ? result : 0
     }
 }

@@ -8,6 +8,8 @@ public struct LocalDomain: FrontendDomain {
     public let arena: UnsafeMutableRawPointer
     /// The service's doorbell, an eventfd. Not owned.
     public let doorbell: Int32
+    /// SO_RCVTIMEO in nanoseconds, negative for none, where the kernel does not apply it to `awaitToken`: see `LockedIn`.
+    public var receiveLimit = -1
 
     @inlinable @inline(__always)
     public init(arena: UnsafeMutableRawPointer, doorbell: Int32) {
@@ -52,11 +54,13 @@ public struct LocalDomain: FrontendDomain {
 
     public func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            Kernel.receive(placeholder, buffer.baseAddress!, count < 256 ? count : 256, Int32(MSG_DONTWAIT))
+            if Kernel.isLockedIn { return LockedIn.read(placeholder, buffer.baseAddress!, count < 256 ? count : 256) }
+            return Kernel.receive(placeholder, buffer.baseAddress!, count < 256 ? count : 256, Int32(MSG_DONTWAIT))
         }
     }
 
     public func countTokens(_ placeholder: Int32) -> Int {
+        if Kernel.isLockedIn { return LockedIn.isReadable(placeholder) ? 1 : 0 }
         var count: Int32 = 0
         let result = Kernel.ioctl(placeholder, UInt(FIONREAD), &count)
         return result < 0 ? result : Int(count)
@@ -65,12 +69,14 @@ public struct LocalDomain: FrontendDomain {
     public func sendFiller(_ placeholder: Int32) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: Self.fillerSize, alignment: 8) { buffer in
             memset(buffer.baseAddress!, 0, Self.fillerSize)
+            if Kernel.isLockedIn { return LockedIn.write(placeholder, buffer.baseAddress!, Self.fillerSize) }
             let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
             return Kernel.send(placeholder, buffer.baseAddress!, Self.fillerSize, flags) == Self.fillerSize
         }
     }
 
     public func awaitToken(_ placeholder: Int32) -> Int {
+        if Kernel.isLockedIn { return LockedIn.awaitToken(placeholder, limit: receiveLimit) }
         var byte: UInt8 = 0
         return xs_wait_recv(placeholder, &byte, 1, Int32(MSG_PEEK))
     }

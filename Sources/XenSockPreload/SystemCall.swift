@@ -5,6 +5,11 @@ import XenSockFrontend
 /// six arguments, also what this library has never heard of.
 @c @implementation
 public func xsSyscall(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e: Int, _ f: Int) -> Int {
+    if number == Int(SYS_seccomp) { return seccomp(a, b, c) }
+    if number == Int(SYS_prctl) {
+        let rest = (UInt(bitPattern: b), UInt(bitPattern: c), UInt(bitPattern: d), UInt(bitPattern: e))
+        return Int(xsPrctl(int(a), rest.0, rest.1, rest.2, rest.3))
+    }
     if let result = transfer(number, a, b, c, d, e, f) ?? control(number, a, b, c, d, e) { return result }
     let result = xsNextSyscall(number, a, b, c, d, e, f)
     guard result >= 0 else { return result }
@@ -13,7 +18,7 @@ public func xsSyscall(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
         if let message = UnsafePointer<msghdr>(bitPattern: b) { noteArrivals(message) }
     case SYS_recvmmsg:
         noteArrivals(UnsafePointer<mmsghdr>(bitPattern: b), result)
-    case SYS_accept, SYS_accept4:
+    case SYS_accept, SYS_accept4, SYS_openat, SYS_eventfd2, SYS_timerfd_create, SYS_memfd_create:
         _ = created(int(result))
     case SYS_pidfd_getfd:
         Frontend.forget(int(result))

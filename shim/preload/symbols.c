@@ -457,6 +457,137 @@ int xsExportInternalFxstat64(int version, int fd, void *status) {
     return xsFxstat(version, fd, status);
 }
 
+int xsExportOpen(const char *path, int flags, ...) __asm__("open");
+int xsExportOpen(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpen(path, flags, mode);
+}
+
+int xsExportOpen64(const char *path, int flags, ...) __asm__("open64");
+int xsExportOpen64(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpen(path, flags, mode);
+}
+
+int xsExportInternalOpen(const char *path, int flags, ...) __asm__("__open");
+int xsExportInternalOpen(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpen(path, flags, mode);
+}
+
+int xsExportInternalOpen64(const char *path, int flags, ...) __asm__("__open64");
+int xsExportInternalOpen64(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpen(path, flags, mode);
+}
+
+int xsExportOpenat(int directory, const char *path, int flags, ...) __asm__("openat");
+int xsExportOpenat(int directory, const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpenat(directory, path, flags, mode);
+}
+
+int xsExportOpenat64(int directory, const char *path, int flags, ...) __asm__("openat64");
+int xsExportOpenat64(int directory, const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    unsigned int mode = va_arg(list, unsigned int);
+    va_end(list);
+    return xsOpenat(directory, path, flags, mode);
+}
+
+int xsExportInternalOpen2(const char *path, int flags) __asm__("__open_2");
+int xsExportInternalOpen2(const char *path, int flags) {
+    return xsOpen2(path, flags);
+}
+
+int xsExportInternalOpen642(const char *path, int flags) __asm__("__open64_2");
+int xsExportInternalOpen642(const char *path, int flags) {
+    return xsOpen2(path, flags);
+}
+
+int xsExportInternalOpenat2(int directory, const char *path, int flags) __asm__("__openat_2");
+int xsExportInternalOpenat2(int directory, const char *path, int flags) {
+    return xsOpenat2(directory, path, flags);
+}
+
+int xsExportInternalOpenat642(int directory, const char *path, int flags) __asm__("__openat64_2");
+int xsExportInternalOpenat642(int directory, const char *path, int flags) {
+    return xsOpenat2(directory, path, flags);
+}
+
+int xsExportCreat(const char *path, unsigned int mode) __asm__("creat");
+int xsExportCreat(const char *path, unsigned int mode) {
+    return xsCreat(path, mode);
+}
+
+int xsExportCreat64(const char *path, unsigned int mode) __asm__("creat64");
+int xsExportCreat64(const char *path, unsigned int mode) {
+    return xsCreat(path, mode);
+}
+
+int xsExportPipe(int *pair) __asm__("pipe");
+int xsExportPipe(int *pair) {
+    return xsPipe(pair);
+}
+
+int xsExportInternalPipe(int *pair) __asm__("__pipe");
+int xsExportInternalPipe(int *pair) {
+    return xsPipe(pair);
+}
+
+int xsExportPipe2(int *pair, int flags) __asm__("pipe2");
+int xsExportPipe2(int *pair, int flags) {
+    return xsPipe2(pair, flags);
+}
+
+int xsExportEventfd(unsigned int value, int flags) __asm__("eventfd");
+int xsExportEventfd(unsigned int value, int flags) {
+    return xsEventfd(value, flags);
+}
+
+int xsExportTimerfdCreate(int clock, int flags) __asm__("timerfd_create");
+int xsExportTimerfdCreate(int clock, int flags) {
+    return xsTimerfdCreate(clock, flags);
+}
+
+int xsExportSignalfd(int fd, const sigset_t *mask, int flags) __asm__("signalfd");
+int xsExportSignalfd(int fd, const sigset_t *mask, int flags) {
+    return xsSignalfd(fd, mask, flags);
+}
+
+int xsExportMemfdCreate(const char *name, unsigned int flags) __asm__("memfd_create");
+int xsExportMemfdCreate(const char *name, unsigned int flags) {
+    return xsMemfdCreate(name, flags);
+}
+
+int xsExportPrctl(int option, ...) __asm__("prctl");
+int xsExportPrctl(int option, ...) {
+    va_list list;
+    va_start(list, option);
+    unsigned long a = va_arg(list, unsigned long);
+    unsigned long b = va_arg(list, unsigned long);
+    unsigned long c = va_arg(list, unsigned long);
+    unsigned long d = va_arg(list, unsigned long);
+    va_end(list);
+    return xsPrctl(option, a, b, c, d);
+}
+
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     return xsGetaddrinfo(node, service, hints, result);
@@ -748,6 +879,18 @@ const char *const xsNextNames[xsNextCount] = {
     "daemon",
     "fstat",
     "__fxstat",
+    "open",
+    "openat",
+    "__open_2",
+    "__openat_2",
+    "creat",
+    "pipe",
+    "pipe2",
+    "eventfd",
+    "timerfd_create",
+    "signalfd",
+    "memfd_create",
+    "prctl",
     "getaddrinfo",
     "getnameinfo",
     "gethostbyname",

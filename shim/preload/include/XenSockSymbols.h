@@ -344,132 +344,196 @@ static inline int xsNextFxstat(int version, int fd, void *status) {
     return ((int (*)(int version, int fd, void *status))xsNext(65))(version, fd, status);
 }
 
+/* Numbers */
+
+int xsOpen(const char *path, int flags, unsigned int mode);
+static inline int xsNextOpen(const char *path, int flags, unsigned int mode) {
+    return ((int (*)(const char *path, int flags, ...))xsNext(66))(path, flags, mode);
+}
+
+int xsOpenat(int directory, const char *path, int flags, unsigned int mode);
+static inline int xsNextOpenat(int directory, const char *path, int flags, unsigned int mode) {
+    return ((int (*)(int directory, const char *path, int flags, ...))xsNext(67))(directory, path, flags, mode);
+}
+
+int xsOpen2(const char *path, int flags);
+static inline int xsNextOpen2(const char *path, int flags) {
+    return ((int (*)(const char *path, int flags))xsNext(68))(path, flags);
+}
+
+int xsOpenat2(int directory, const char *path, int flags);
+static inline int xsNextOpenat2(int directory, const char *path, int flags) {
+    return ((int (*)(int directory, const char *path, int flags))xsNext(69))(directory, path, flags);
+}
+
+int xsCreat(const char *path, unsigned int mode);
+static inline int xsNextCreat(const char *path, unsigned int mode) {
+    return ((int (*)(const char *path, unsigned int mode))xsNext(70))(path, mode);
+}
+
+int xsPipe(int *pair);
+static inline int xsNextPipe(int *pair) {
+    return ((int (*)(int *pair))xsNext(71))(pair);
+}
+
+int xsPipe2(int *pair, int flags);
+static inline int xsNextPipe2(int *pair, int flags) {
+    return ((int (*)(int *pair, int flags))xsNext(72))(pair, flags);
+}
+
+int xsEventfd(unsigned int value, int flags);
+static inline int xsNextEventfd(unsigned int value, int flags) {
+    return ((int (*)(unsigned int value, int flags))xsNext(73))(value, flags);
+}
+
+int xsTimerfdCreate(int clock, int flags);
+static inline int xsNextTimerfdCreate(int clock, int flags) {
+    return ((int (*)(int clock, int flags))xsNext(74))(clock, flags);
+}
+
+int xsSignalfd(int fd, const sigset_t *mask, int flags);
+static inline int xsNextSignalfd(int fd, const sigset_t *mask, int flags) {
+    return ((int (*)(int fd, const sigset_t *mask, int flags))xsNext(75))(fd, mask, flags);
+}
+
+int xsMemfdCreate(const char *name, unsigned int flags);
+static inline int xsNextMemfdCreate(const char *name, unsigned int flags) {
+    return ((int (*)(const char *name, unsigned int flags))xsNext(76))(name, flags);
+}
+
+/* Process */
+
+int xsPrctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+static inline int xsNextPrctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+    return ((int (*)(int option, ...))xsNext(77))(option, a, b, c, d);
+}
+
 /* Names */
 
 int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(66))(node, service, hints, result);
+    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(78))(node, service, hints, result);
 }
 
 int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags);
 static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
-    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(67))(address, length, host, hostRoom, service, serviceRoom, flags);
+    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(79))(address, length, host, hostRoom, service, serviceRoom, flags);
 }
 
 struct hostent *xsGethostbyname(const char *name);
 static inline struct hostent *xsNextGethostbyname(const char *name) {
-    return ((struct hostent *(*)(const char *name))xsNext(68))(name);
+    return ((struct hostent *(*)(const char *name))xsNext(80))(name);
 }
 
 struct hostent *xsGethostbyname2(const char *name, int family);
 static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
-    return ((struct hostent *(*)(const char *name, int family))xsNext(69))(name, family);
+    return ((struct hostent *(*)(const char *name, int family))xsNext(81))(name, family);
 }
 
 struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family);
 static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
-    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(70))(address, length, family);
+    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(82))(address, length, family);
 }
 
 int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(71))(name, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(83))(name, entry, buffer, room, result, error);
 }
 
 int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(72))(name, family, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(84))(name, family, entry, buffer, room, result, error);
 }
 
 int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(73))(address, length, family, entry, buffer, room, result, error);
+    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(85))(address, length, family, entry, buffer, room, result, error);
 }
 
 int xsGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event);
 static inline int xsNextGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event) {
-    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(74))(mode, requests, count, event);
+    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(86))(mode, requests, count, event);
 }
 
 /* Resolving */
 
 int xsResQuery(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuery(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(75))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(87))(name, class, type, answer, room);
 }
 
 int xsResSearch(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResSearch(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(76))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(88))(name, class, type, answer, room);
 }
 
 int xsResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(77))(name, domain, class, type, answer, room);
+    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(89))(name, domain, class, type, answer, room);
 }
 
 int xsResSend(const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResSend(const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(78))(message, size, answer, room);
+    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(90))(message, size, answer, room);
 }
 
 int xsResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(79))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(91))(state, name, class, type, answer, room);
 }
 
 int xsResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(80))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(92))(state, name, class, type, answer, room);
 }
 
 int xsResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(81))(state, name, domain, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(93))(state, name, domain, class, type, answer, room);
 }
 
 int xsResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(82))(state, message, size, answer, room);
+    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(94))(state, message, size, answer, room);
 }
 
 /* Interfaces */
 
 int xsGetifaddrs(struct ifaddrs **list);
 static inline int xsNextGetifaddrs(struct ifaddrs **list) {
-    return ((int (*)(struct ifaddrs **list))xsNext(83))(list);
+    return ((int (*)(struct ifaddrs **list))xsNext(95))(list);
 }
 
 unsigned int xsIfNametoindex(const char *name);
 static inline unsigned int xsNextIfNametoindex(const char *name) {
-    return ((unsigned int (*)(const char *name))xsNext(84))(name);
+    return ((unsigned int (*)(const char *name))xsNext(96))(name);
 }
 
 char *xsIfIndextoname(unsigned int index, char *name);
 static inline char *xsNextIfIndextoname(unsigned int index, char *name) {
-    return ((char *(*)(unsigned int index, char *name))xsNext(85))(index, name);
+    return ((char *(*)(unsigned int index, char *name))xsNext(97))(index, name);
 }
 
 struct if_nameindex *xsIfNameindex(void);
 static inline struct if_nameindex *xsNextIfNameindex(void) {
-    return ((struct if_nameindex *(*)(void))xsNext(86))();
+    return ((struct if_nameindex *(*)(void))xsNext(98))();
 }
 
 /* Stdio */
 
 FILE *xsFdopen(int fd, const char *mode);
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
-    return ((FILE *(*)(int fd, const char *mode))xsNext(87))(fd, mode);
+    return ((FILE *(*)(int fd, const char *mode))xsNext(99))(fd, mode);
 }
 
 int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
 static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
-    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(88))(fd, format, arguments);
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(100))(fd, format, arguments);
 }
 
 int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
 static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
-    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(89))(fd, flag, format, arguments);
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(101))(fd, flag, format, arguments);
 }
 
 int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
@@ -480,32 +544,32 @@ int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_c
 
 int xsExecve(const char *path, char *const *arguments, char *const *environment);
 static inline int xsNextExecve(const char *path, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(90))(path, arguments, environment);
+    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(102))(path, arguments, environment);
 }
 
 int xsExecv(const char *path, char *const *arguments);
 static inline int xsNextExecv(const char *path, char *const *arguments) {
-    return ((int (*)(const char *path, char *const *arguments))xsNext(91))(path, arguments);
+    return ((int (*)(const char *path, char *const *arguments))xsNext(103))(path, arguments);
 }
 
 int xsExecvp(const char *file, char *const *arguments);
 static inline int xsNextExecvp(const char *file, char *const *arguments) {
-    return ((int (*)(const char *file, char *const *arguments))xsNext(92))(file, arguments);
+    return ((int (*)(const char *file, char *const *arguments))xsNext(104))(file, arguments);
 }
 
 int xsExecvpe(const char *file, char *const *arguments, char *const *environment);
 static inline int xsNextExecvpe(const char *file, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(93))(file, arguments, environment);
+    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(105))(file, arguments, environment);
 }
 
 int xsFexecve(int fd, char *const *arguments, char *const *environment);
 static inline int xsNextFexecve(int fd, char *const *arguments, char *const *environment) {
-    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(94))(fd, arguments, environment);
+    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(106))(fd, arguments, environment);
 }
 
 int xsExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
 static inline int xsNextExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
-    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(95))(directory, path, arguments, environment, flags);
+    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(107))(directory, path, arguments, environment, flags);
 }
 
 int xsExecl(const char *path, const char *argument, ...) __asm__("execl");
@@ -516,31 +580,31 @@ int xsExecle(const char *path, const char *argument, ...) __asm__("execle");
 
 int xsPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(96))(child, path, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(108))(child, path, actions, attributes, arguments, environment);
 }
 
 int xsPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(97))(child, file, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(109))(child, file, actions, attributes, arguments, environment);
 }
 
 int xsSystem(const char *command);
 static inline int xsNextSystem(const char *command) {
-    return ((int (*)(const char *command))xsNext(98))(command);
+    return ((int (*)(const char *command))xsNext(110))(command);
 }
 
 FILE *xsPopen(const char *command, const char *mode);
 static inline FILE *xsNextPopen(const char *command, const char *mode) {
-    return ((FILE *(*)(const char *command, const char *mode))xsNext(99))(command, mode);
+    return ((FILE *(*)(const char *command, const char *mode))xsNext(111))(command, mode);
 }
 
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(100))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(112))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 101 };
+enum { xsNextCount = 113 };
 
 #endif

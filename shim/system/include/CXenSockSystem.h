@@ -103,6 +103,8 @@ struct xs_process_state {
     int32_t lifeline;
     /* 1: LD_PRELOAD named this library when the process started. */
     uint32_t preloaded;
+    /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
+    uint32_t locked_in;
     char socket_path[108];
     char user_socket_path[108];
 };
