@@ -115,7 +115,7 @@ extension ServiceTests {
             #expect(try fresh(GrantReference(UInt32.max)) == -EINVAL)
             #expect(try fresh(0) == -EINVAL)
             #expect(try fresh(page, domain: 4000) == -EAFNOSUPPORT)
-            #expect(try fresh(page, type: 3) == -ESOCKTNOSUPPORT)
+            #expect(try fresh(page, type: 4) == -ESOCKTNOSUPPORT)
             #expect(try fresh(page, type: 1 | 2048) == -ESOCKTNOSUPPORT)
             let socket = try TestSocket(client, port: 1, id: 5)
             #expect(try open(1, page) == 0)
