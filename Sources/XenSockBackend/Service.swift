@@ -26,6 +26,8 @@ public final class Service {
     var sessions: [UInt32: Session] = [:]
     var sessionsOfUser: [UInt32: Int] = [:]
     var nextSession: UInt32 = 1
+    /// Doors of no living session.
+    var doors: [Session] = []
     var nextArena: UInt64
     var socketCount = 0
     /// Sockets by SO_COOKIE of the program's end.
@@ -96,6 +98,7 @@ public final class Service {
             session.isBroken = true
             end(session, reason: "the service ends")
         }
+        closeDoors()
         for socket in Array(cookies.values) + draining {
             socket.finish(abort: true)
             settle(socket)
@@ -210,9 +213,10 @@ public final class Service {
         case .doorbell(let arena): awaken(arena)
         case .session(let session):
             // The request behind a PORT comes next: while the arena is awake its doorbell costs nothing.
+            if session.isClosed { return receiveDoors(session) }
             if let arena = session.arena { awaken(arena) }
             receiveFrames(session)
-        case .process(let session): end(session, reason: "its process ended")
+        case .process(let session): end(session, reason: "its process ended", keepingDoor: true)
         case .listener: acceptSessions()
         case .resolver: takeAnswers()
         case .wakeup: break

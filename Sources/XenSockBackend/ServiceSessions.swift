@@ -56,9 +56,9 @@ extension Service {
         sessionsOfUser[credentials.userID, default: 0] += 1
         silent.append(session)
         if let parent {
-            for arena in parent.otherArenas { session.mayLock(in: arena) }
+            for arena in parent.otherArenas where !arena.isDestroyed { session.mayLock(in: arena) }
             session.inheritedArenas = parent.inheritedArenas
-            if let arena = parent.arena {
+            if let arena = parent.arena, !arena.isDestroyed {
                 session.mayLock(in: arena)
                 session.inheritedArenas.insert(arena.id)
             }
@@ -124,7 +124,9 @@ extension Service {
     }
 
     /// Ends a session. Its sockets live on until their placeholders hang up.
-    func end(_ session: Session, reason: String) {
+    ///
+    /// - Parameter keepingDoor: others may have inherited its socket and need a way in.
+    func end(_ session: Session, reason: String, keepingDoor: Bool = false) {
         guard !session.isClosed else { return }
         guard !session.isRunning else { return session.endReason = reason }
         // The dead may have asked for what its sockets, which live on elsewhere, still need.
@@ -135,9 +137,12 @@ extension Service {
         forgetV1(session)
         for socket in session.sockets.values { socket.references.removeAll { $0.session == session.id } }
         session.sockets = [:]
-        kernel.epollDelete(epoll, session.descriptor)
-        sources.remove(session.source)
-        kernel.close(session.descriptor)
+        let keepsDoor = keepingDoor && keepDoor(of: session)
+        if !keepsDoor {
+            kernel.epollDelete(epoll, session.descriptor)
+            sources.remove(session.source)
+            kernel.close(session.descriptor)
+        }
         if session.process >= 0 {
             kernel.epollDelete(epoll, session.process)
             sources.remove(session.processSource)
@@ -148,7 +153,7 @@ extension Service {
         let left = sessionsOfUser[user, default: 1] - 1
         sessionsOfUser[user] = left > 0 ? left : nil
         session.ring = nil
-        session.otherArenas = []
+        if !keepsDoor { session.otherArenas = [] }
         if let arena = session.arena {
             for pair in arena.pending.values { kernel.close(pair.placeholder) }
             arena.pending = [:]

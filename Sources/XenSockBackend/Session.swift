@@ -33,6 +33,15 @@ final class Session {
     /// In the reactor's list of sessions with work.
     var isQueued = false
     var isClosed = false
+    /// What its socket still is after the session: `Service.receiveDoors`.
+    var door = Door.none
+
+    enum Door {
+        case none
+        /// With what to do when its last holder is gone.
+        case open((() -> Void)?)
+    }
+
     /// Its requests are being performed; `endReason`: then it ends.
     var isRunning = false
     var endReason: String?

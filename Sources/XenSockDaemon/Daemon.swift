@@ -153,16 +153,24 @@ package final class Daemon {
 
     private func watch(_ lifeline: Lifeline, _ service: Service) throws {
         let timer = try IdleTimer()
-        try service.watch(lifeline.descriptor) { [unowned service] in
-            guard lifeline.hasEnded() else { return }
-            service.unwatch(lifeline.descriptor)
-            timer.start()
+        if lifeline.isDoor {
+            try service.openDoor(lifeline.descriptor) { timer.start() }
+        } else {
+            try watchPipe(lifeline, service, timer)
         }
         try service.watch(timer.descriptor) { [unowned service] in
             timer.acknowledge()
             guard service.isIdle else { return }
             self.log.info("stopping: the programs are gone")
             service.stop()
+        }
+    }
+
+    private func watchPipe(_ lifeline: Lifeline, _ service: Service, _ timer: IdleTimer) throws {
+        try service.watch(lifeline.descriptor) { [unowned service] in
+            guard lifeline.hasEnded() else { return }
+            service.unwatch(lifeline.descriptor)
+            timer.start()
         }
     }
 }

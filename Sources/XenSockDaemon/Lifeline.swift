@@ -1,9 +1,11 @@
 import CXenSockSystem
 import Glibc
 
-/// The reading end of a pipe whose writing end every program of a private service holds.
+/// The service's end of what every program of a private service holds the other end of: a SOCK_SEQPACKET pair, which is
+/// a door too, or a pipe.
 struct Lifeline {
     let descriptor: Int32
+    let isDoor: Bool
 
     /// - Throws: ``DaemonError`` if it is no open descriptor that can be watched.
     init(_ descriptor: Int32) throws(DaemonError) {
@@ -12,6 +14,7 @@ struct Lifeline {
             throw DaemonError("--lifeline-fd \(descriptor): is no open pipe")
         }
         self.descriptor = descriptor
+        isDoor = status.st_mode & S_IFMT == S_IFSOCK
         Process.isolate(descriptor)
     }
 

@@ -24,24 +24,35 @@ enum Door {
             let second = connect(path: &process.pointee.user_socket_path.0, &patience)
             if second >= 0 || second != -Int(ENOENT) { result = second }
         }
+        // The path may be out of reach by now: another user, another root.
+        if result < 0, process.pointee.lifeline >= 0 {
+            let third = through(process.pointee.lifeline, &patience)
+            if third >= 0 { result = third }
+        }
         return result
     }
 
     /// Hands the service one end of a new pair over the session that was inherited, and closes that.
     private static func throughInherited(_ inherited: Int32, _ patience: inout Patience) -> Int {
+        let result = through(inherited, &patience)
+        if result >= 0 { _ = Kernel.close(inherited) }
+        return result
+    }
+
+    /// Hands the service one end of a new pair over a socket that it serves, and returns the other.
+    private static func through(_ door: Int32, _ patience: inout Patience) -> Int {
         // The number may have been closed and reused behind our back: a session is a connected SOCK_SEQPACKET socket.
-        guard Kernel.integerOption(inherited, Int32(SOL_SOCKET), Int32(SO_TYPE)) == Int(SOCK_SEQPACKET.rawValue)
+        guard Kernel.integerOption(door, Int32(SOL_SOCKET), Int32(SO_TYPE)) == Int(SOCK_SEQPACKET.rawValue)
         else { return -Int(EBADF) }
         let type = Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue)
         let pair = Kernel.socketPair(type: type)
         if pair.result < 0 { return pair.result }
-        let sent = Frames.send(inherited, .door, 0, pair.second, -1, &patience)
+        let sent = Frames.send(door, .door, 0, pair.second, -1, &patience)
         _ = Kernel.close(pair.second)
         if sent < 0 {
             _ = Kernel.close(pair.first)
             return sent
         }
-        _ = Kernel.close(inherited)
         Patience.limitSending(pair.first)
         return Int(pair.first)
     }

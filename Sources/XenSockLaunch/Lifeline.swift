@@ -1,7 +1,8 @@
 import Glibc
 
-/// A pipe that carries nothing: its writing end is held by the command and all its descendants, so its hang-up tells the
-/// private service that the last of them has gone.
+/// A socket pair whose one end is held by the command and all its descendants: its hang-up tells the private service that
+/// the last of them has gone, and it is a way in for those that have changed user or root meanwhile
+/// (docs/PROTOCOL.md, 3.1, DOOR).
 struct Lifeline {
     /// For the service; closed on exec.
     let readingEnd: Int32
@@ -13,7 +14,7 @@ struct Lifeline {
     static let preferredDescriptor: Int32 = 8100
 
     init() throws(LaunchError) {
-        let pipe = try Pipe()
+        let pipe = try Pipe(connected: true)
         readingEnd = pipe.readingEnd
         writingEnd = Self.high(pipe.writingEnd)
         let error = errno
@@ -36,9 +37,11 @@ struct Pipe {
     let readingEnd: Int32
     let writingEnd: Int32
 
-    init() throws(LaunchError) {
+    /// - Parameter connected: make it a SOCK_SEQPACKET pair instead.
+    init(connected: Bool = false) throws(LaunchError) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw LaunchError("cannot make a pipe: \(describe(errno))") }
+        let type = Int32(SOCK_SEQPACKET.rawValue)
+        guard (connected ? socketpair(AF_UNIX, type, 0, &ends) : pipe(&ends)) == 0 else { throw LaunchError("cannot make a pipe: \(describe(errno))") }
         let moved = ends.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
         let error = errno
         ends.forEach { close($0) }

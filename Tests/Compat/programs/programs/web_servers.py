@@ -127,7 +127,7 @@ LoadModule dir_module /usr/lib/apache2/modules/mod_dir.so
 LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 {more}
-StartServers 3
+{servers}
 DocumentRoot {directory}/content
 ProxyPass /proxied/ http://127.0.0.1:{port}/
 <Directory />
@@ -141,6 +141,7 @@ class ApachePrefork(Exchange):
 
     name = "apache2-prefork"
     mpm = "prefork"
+    servers = "StartServers 14\nMaxSpareServers 40"
     more = ["cgi"]
     limit = 120
     needs = ("apache2", "ab", "curl")
@@ -161,7 +162,7 @@ class ApachePrefork(Exchange):
         socket = "" if self.mpm == "prefork" else f"ScriptSock {self.directory}/cgi.sock\n"
         configuration = self.write(
             "apache.conf",
-            APACHE.format(directory=self.directory, port=port, user=user, mpm=self.mpm, more=more)
+            APACHE.format(directory=self.directory, port=port, user=user, mpm=self.mpm, servers=self.servers, more=more)
             + f"{socket}ScriptAlias /cgi/ {self.directory}/cgi/\n",
         )
         program = self.serve(["apache2", "-DFOREGROUND", "-f", configuration], port, under=server)
@@ -204,6 +205,7 @@ class ApacheEvent(ApachePrefork):
 
     name = "apache2-event"
     mpm = "event"
+    servers = "StartServers 3"
     more = ["cgid"]
 
 
