@@ -17,7 +17,8 @@ final class Session {
     /// Arenas of the sessions that this one descends from through DOOR, and those of attached sockets: its process may
     /// hold locks there.
     var otherArenas: [Service.Arena] = []
-    /// Ids of the arenas of the sessions that this one descends from through DOOR.
+    /// Ids of the arenas that the processes of this session and of those that descend from it through DOOR may have mapped:
+    /// those of the sessions that it descends from, and of sockets that it attached.
     var inheritedArenas: Set<UInt64> = []
     var sockets: [UInt64: Service.Socket] = [:]
     /// What it speaks; known from its STORE on. Sockets of `draft1` and `pvcalls1` are apart from the others.
@@ -65,5 +66,7 @@ final class Session {
         if self.arena === arena || otherArenas.contains(where: { $0 === arena }) { return }
         otherArenas.removeAll { $0.isDestroyed }
         otherArenas.append(arena)
+        // Who may hold locks there has its memory, and so will a forked child, whatever user that becomes.
+        inheritedArenas.insert(arena.id)
     }
 }

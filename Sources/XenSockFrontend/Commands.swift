@@ -329,7 +329,11 @@ enum Commands {
             let frame = buffer.baseAddress!
             var first: Int32 = -1
             var second: Int32 = -1
-            let length = xs_receive_descriptors(socket, frame, buffer.count, Int32(MSG_DONTWAIT), &first, &second)
+            // A process that locked itself in has asked for no descriptors, and may not receive messages.
+            let length =
+                Kernel.isLockedIn && attaching == nil
+                ? Kernel.call(Int(SYS_read), Int(socket), Int(bitPattern: frame), buffer.count)
+                : xs_receive_descriptors(socket, frame, buffer.count, Int32(MSG_DONTWAIT), &first, &second)
             if length == -Int(EAGAIN) || length == -Int(EINTR) { return true }
             var keeps = false
             defer { if !keeps { Frames.drop(first, second) } }

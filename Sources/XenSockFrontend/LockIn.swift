@@ -17,7 +17,7 @@ extension Frontend {
             _ = find(Int32(fd))
             fd &+= 1
         }
-        _ = Session.tag()
+        becomeAcquainted()
         if !allowsAll(filter) { xs_get_process_state().pointee.locked_in = 1 }
     }
 

@@ -588,6 +588,26 @@ int xsExportPrctl(int option, ...) {
     return xsPrctl(option, a, b, c, d);
 }
 
+int xsExportSetrlimit(int resource, const struct rlimit *limit) __asm__("setrlimit");
+int xsExportSetrlimit(int resource, const struct rlimit *limit) {
+    return xsSetrlimit(resource, limit);
+}
+
+int xsExportSetrlimit64(int resource, const struct rlimit *limit) __asm__("setrlimit64");
+int xsExportSetrlimit64(int resource, const struct rlimit *limit) {
+    return xsSetrlimit(resource, limit);
+}
+
+int xsExportPrlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old) __asm__("prlimit");
+int xsExportPrlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old) {
+    return xsPrlimit(pid, resource, limit, old);
+}
+
+int xsExportPrlimit64(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old) __asm__("prlimit64");
+int xsExportPrlimit64(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old) {
+    return xsPrlimit(pid, resource, limit, old);
+}
+
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) __asm__("getaddrinfo");
 int xsExportGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
     return xsGetaddrinfo(node, service, hints, result);
@@ -891,6 +911,8 @@ const char *const xsNextNames[xsNextCount] = {
     "signalfd",
     "memfd_create",
     "prctl",
+    "setrlimit",
+    "prlimit",
     "getaddrinfo",
     "getnameinfo",
     "gethostbyname",

@@ -408,132 +408,142 @@ static inline int xsNextPrctl(int option, unsigned long a, unsigned long b, unsi
     return ((int (*)(int option, ...))xsNext(77))(option, a, b, c, d);
 }
 
+int xsSetrlimit(int resource, const struct rlimit *limit);
+static inline int xsNextSetrlimit(int resource, const struct rlimit *limit) {
+    return ((int (*)(int resource, const struct rlimit *limit))xsNext(78))(resource, limit);
+}
+
+int xsPrlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old);
+static inline int xsNextPrlimit(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old) {
+    return ((int (*)(pid_t pid, int resource, const struct rlimit *limit, struct rlimit *old))xsNext(79))(pid, resource, limit, old);
+}
+
 /* Names */
 
 int xsGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 static inline int xsNextGetaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(78))(node, service, hints, result);
+    return ((int (*)(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result))xsNext(80))(node, service, hints, result);
 }
 
 int xsGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags);
 static inline int xsNextGetnameinfo(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags) {
-    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(79))(address, length, host, hostRoom, service, serviceRoom, flags);
+    return ((int (*)(const void *address, socklen_t length, char *host, socklen_t hostRoom, char *service, socklen_t serviceRoom, int flags))xsNext(81))(address, length, host, hostRoom, service, serviceRoom, flags);
 }
 
 struct hostent *xsGethostbyname(const char *name);
 static inline struct hostent *xsNextGethostbyname(const char *name) {
-    return ((struct hostent *(*)(const char *name))xsNext(80))(name);
+    return ((struct hostent *(*)(const char *name))xsNext(82))(name);
 }
 
 struct hostent *xsGethostbyname2(const char *name, int family);
 static inline struct hostent *xsNextGethostbyname2(const char *name, int family) {
-    return ((struct hostent *(*)(const char *name, int family))xsNext(81))(name, family);
+    return ((struct hostent *(*)(const char *name, int family))xsNext(83))(name, family);
 }
 
 struct hostent *xsGethostbyaddr(const void *address, socklen_t length, int family);
 static inline struct hostent *xsNextGethostbyaddr(const void *address, socklen_t length, int family) {
-    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(82))(address, length, family);
+    return ((struct hostent *(*)(const void *address, socklen_t length, int family))xsNext(84))(address, length, family);
 }
 
 int xsGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbynameR(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(83))(name, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(85))(name, entry, buffer, room, result, error);
 }
 
 int xsGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyname2R(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(84))(name, family, entry, buffer, room, result, error);
+    return ((int (*)(const char *name, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(86))(name, family, entry, buffer, room, result, error);
 }
 
 int xsGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error);
 static inline int xsNextGethostbyaddrR(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error) {
-    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(85))(address, length, family, entry, buffer, room, result, error);
+    return ((int (*)(const void *address, socklen_t length, int family, struct hostent *entry, char *buffer, size_t room, struct hostent **result, int *error))xsNext(87))(address, length, family, entry, buffer, room, result, error);
 }
 
 int xsGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event);
 static inline int xsNextGetaddrinfoA(int mode, struct gaicb **requests, int count, struct sigevent *event) {
-    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(86))(mode, requests, count, event);
+    return ((int (*)(int mode, struct gaicb **requests, int count, struct sigevent *event))xsNext(88))(mode, requests, count, event);
 }
 
 /* Resolving */
 
 int xsResQuery(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuery(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(87))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(89))(name, class, type, answer, room);
 }
 
 int xsResSearch(const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResSearch(const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(88))(name, class, type, answer, room);
+    return ((int (*)(const char *name, int class, int type, unsigned char *answer, int room))xsNext(90))(name, class, type, answer, room);
 }
 
 int xsResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResQuerydomain(const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(89))(name, domain, class, type, answer, room);
+    return ((int (*)(const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(91))(name, domain, class, type, answer, room);
 }
 
 int xsResSend(const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResSend(const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(90))(message, size, answer, room);
+    return ((int (*)(const unsigned char *message, int size, unsigned char *answer, int room))xsNext(92))(message, size, answer, room);
 }
 
 int xsResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquery(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(91))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(93))(state, name, class, type, answer, room);
 }
 
 int xsResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNsearch(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(92))(state, name, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, int class, int type, unsigned char *answer, int room))xsNext(94))(state, name, class, type, answer, room);
 }
 
 int xsResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room);
 static inline int xsNextResNquerydomain(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(93))(state, name, domain, class, type, answer, room);
+    return ((int (*)(struct __res_state *state, const char *name, const char *domain, int class, int type, unsigned char *answer, int room))xsNext(95))(state, name, domain, class, type, answer, room);
 }
 
 int xsResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room);
 static inline int xsNextResNsend(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room) {
-    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(94))(state, message, size, answer, room);
+    return ((int (*)(struct __res_state *state, const unsigned char *message, int size, unsigned char *answer, int room))xsNext(96))(state, message, size, answer, room);
 }
 
 /* Interfaces */
 
 int xsGetifaddrs(struct ifaddrs **list);
 static inline int xsNextGetifaddrs(struct ifaddrs **list) {
-    return ((int (*)(struct ifaddrs **list))xsNext(95))(list);
+    return ((int (*)(struct ifaddrs **list))xsNext(97))(list);
 }
 
 unsigned int xsIfNametoindex(const char *name);
 static inline unsigned int xsNextIfNametoindex(const char *name) {
-    return ((unsigned int (*)(const char *name))xsNext(96))(name);
+    return ((unsigned int (*)(const char *name))xsNext(98))(name);
 }
 
 char *xsIfIndextoname(unsigned int index, char *name);
 static inline char *xsNextIfIndextoname(unsigned int index, char *name) {
-    return ((char *(*)(unsigned int index, char *name))xsNext(97))(index, name);
+    return ((char *(*)(unsigned int index, char *name))xsNext(99))(index, name);
 }
 
 struct if_nameindex *xsIfNameindex(void);
 static inline struct if_nameindex *xsNextIfNameindex(void) {
-    return ((struct if_nameindex *(*)(void))xsNext(98))();
+    return ((struct if_nameindex *(*)(void))xsNext(100))();
 }
 
 /* Stdio */
 
 FILE *xsFdopen(int fd, const char *mode);
 static inline FILE *xsNextFdopen(int fd, const char *mode) {
-    return ((FILE *(*)(int fd, const char *mode))xsNext(99))(fd, mode);
+    return ((FILE *(*)(int fd, const char *mode))xsNext(101))(fd, mode);
 }
 
 int xsVdprintf(int fd, const char *format, va_list arguments) __asm__("vdprintf");
 static inline int xsNextVdprintf(int fd, const char *format, va_list arguments) {
-    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(100))(fd, format, arguments);
+    return ((int (*)(int fd, const char *format, va_list arguments))xsNext(102))(fd, format, arguments);
 }
 
 int xsVdprintfChk(int fd, int flag, const char *format, va_list arguments) __asm__("__vdprintf_chk");
 static inline int xsNextVdprintfChk(int fd, int flag, const char *format, va_list arguments) {
-    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(101))(fd, flag, format, arguments);
+    return ((int (*)(int fd, int flag, const char *format, va_list arguments))xsNext(103))(fd, flag, format, arguments);
 }
 
 int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
@@ -544,32 +554,32 @@ int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_c
 
 int xsExecve(const char *path, char *const *arguments, char *const *environment);
 static inline int xsNextExecve(const char *path, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(102))(path, arguments, environment);
+    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(104))(path, arguments, environment);
 }
 
 int xsExecv(const char *path, char *const *arguments);
 static inline int xsNextExecv(const char *path, char *const *arguments) {
-    return ((int (*)(const char *path, char *const *arguments))xsNext(103))(path, arguments);
+    return ((int (*)(const char *path, char *const *arguments))xsNext(105))(path, arguments);
 }
 
 int xsExecvp(const char *file, char *const *arguments);
 static inline int xsNextExecvp(const char *file, char *const *arguments) {
-    return ((int (*)(const char *file, char *const *arguments))xsNext(104))(file, arguments);
+    return ((int (*)(const char *file, char *const *arguments))xsNext(106))(file, arguments);
 }
 
 int xsExecvpe(const char *file, char *const *arguments, char *const *environment);
 static inline int xsNextExecvpe(const char *file, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(105))(file, arguments, environment);
+    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(107))(file, arguments, environment);
 }
 
 int xsFexecve(int fd, char *const *arguments, char *const *environment);
 static inline int xsNextFexecve(int fd, char *const *arguments, char *const *environment) {
-    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(106))(fd, arguments, environment);
+    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(108))(fd, arguments, environment);
 }
 
 int xsExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
 static inline int xsNextExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
-    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(107))(directory, path, arguments, environment, flags);
+    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(109))(directory, path, arguments, environment, flags);
 }
 
 int xsExecl(const char *path, const char *argument, ...) __asm__("execl");
@@ -580,31 +590,31 @@ int xsExecle(const char *path, const char *argument, ...) __asm__("execle");
 
 int xsPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(108))(child, path, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(110))(child, path, actions, attributes, arguments, environment);
 }
 
 int xsPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(109))(child, file, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(111))(child, file, actions, attributes, arguments, environment);
 }
 
 int xsSystem(const char *command);
 static inline int xsNextSystem(const char *command) {
-    return ((int (*)(const char *command))xsNext(110))(command);
+    return ((int (*)(const char *command))xsNext(112))(command);
 }
 
 FILE *xsPopen(const char *command, const char *mode);
 static inline FILE *xsNextPopen(const char *command, const char *mode) {
-    return ((FILE *(*)(const char *command, const char *mode))xsNext(111))(command, mode);
+    return ((FILE *(*)(const char *command, const char *mode))xsNext(113))(command, mode);
 }
 
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(112))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(114))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 113 };
+enum { xsNextCount = 115 };
 
 #endif
