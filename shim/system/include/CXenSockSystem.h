@@ -106,6 +106,9 @@ struct xs_process_state {
     uint32_t preloaded;
     /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
     uint32_t locked_in;
+    /* The variables of the environment that the library needs, one behind the other, and how many. */
+    uint32_t kept_count;
+    char kept_environment[2048];
     char socket_path[108];
     char user_socket_path[108];
 };
