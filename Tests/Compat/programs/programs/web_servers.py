@@ -50,9 +50,17 @@ class Nginx(Exchange):
         )
 
     def master(self):
-        path = self.directory / "nginx.pid"
-        eventually(lambda: path.exists() and path.read_text().strip(), 5)
-        return int(path.read_text())
+        """The process in the pid file, which nginx renames during an upgrade."""
+
+        def read():
+            try:
+                return int((self.directory / "nginx.pid").read_text())
+            except (FileNotFoundError, ValueError):
+                return None
+
+        pid = eventually(read, 5)
+        self.assertTrue(pid, self.log())
+        return pid
 
     def answering(self, version):
         """The worker that answers now, if it has this configuration."""

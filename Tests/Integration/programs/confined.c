@@ -1,0 +1,77 @@
+/* A child with an inherited connection takes from itself what sshd's children do (descriptors, then most system calls)
+ * and exchanges a megabyte over it. */
+#include "common.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { SIZE = 1 << 20 };
+
+static void lock_in(void) {
+    static const int allowed[] = {
+        SYS_read,    SYS_write,        SYS_poll,          SYS_ppoll,     SYS_close,  SYS_exit,     SYS_exit_group,
+        SYS_futex,   SYS_rt_sigprocmask, SYS_clock_gettime, SYS_nanosleep, SYS_getpid, SYS_shutdown, SYS_mmap,
+        SYS_munmap,  SYS_brk,          SYS_madvise,
+    };
+    enum { COUNT = sizeof allowed / sizeof allowed[0] };
+    struct sock_filter filter[COUNT + 3];
+    int length = 0;
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (int i = 0; i < COUNT; i++)
+        filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], COUNT - i, 0);
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {(unsigned short)length, filter};
+    struct rlimit none = {1, 1};
+    if (setrlimit(RLIMIT_NOFILE, &none) < 0) _exit(10);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) _exit(11);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) _exit(12);
+}
+
+static unsigned char sent[SIZE], received[SIZE];
+
+/* What was sent comes back, and then the end of the stream. */
+static int exchange(int fd) {
+    size_t out = 0, in = 0;
+    while (in < SIZE) {
+        struct pollfd entry = {fd, (short)(POLLIN | (out < SIZE ? POLLOUT : 0)), 0};
+        if (poll(&entry, 1, 10000) <= 0) return 20;
+        if (entry.revents & POLLOUT) {
+            ssize_t count = write(fd, sent + out, SIZE - out < 50000 ? SIZE - out : 50000);
+            if (count <= 0) return 21;
+            out += (size_t)count;
+        }
+        if (entry.revents & POLLIN) {
+            ssize_t count = read(fd, received + in, SIZE - in);
+            if (count <= 0) return 22;
+            in += (size_t)count;
+        }
+    }
+    if (memcmp(sent, received, SIZE) != 0) return 23;
+    if (shutdown(fd, SHUT_WR) < 0) return 24;
+    struct pollfd entry = {fd, POLLIN, 0};
+    if (poll(&entry, 1, 10000) != 1 || read(fd, received, 1) != 0) return 25;
+    return close(fd) < 0 ? 26 : 0;
+}
+
+int main(int count, char **arguments) {
+    if (count != 2) return 2;
+    int fd = connected(atoi(arguments[1]));
+    for (size_t i = 0; i < SIZE; i++) sent[i] = (unsigned char)(i * 31 + i / 251);
+    pid_t child = fork();
+    if (child == 0) {
+        lock_in();
+        _exit(exchange(fd));
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status)) printf("killed by signal %d\n", WTERMSIG(status));
+    printf("status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    return 0;
+}
