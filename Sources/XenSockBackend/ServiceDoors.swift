@@ -47,7 +47,8 @@ extension Service {
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
             // An empty message is none of the end.
             if size < 0 || size == 0 && kernel.poll(door.descriptor, .input).contains(.hangup) { return close(door) }
-            let opens = size >= SessionFrame.payload && descriptors.count == 1 && !descriptors.isTruncated
+            let opens =
+                size >= SessionFrame.payload && descriptors.count == 1 && !descriptors.isTruncated
                 && frame.load(as: UInt32.self) == SessionFrame.Kind.door.rawValue
                 && kernel.isUnixSocket(descriptors.values[0], type: UInt32(SOCK_SEQPACKET.rawValue))
             if opens { openSession(descriptors.values[0], parent: door) }

@@ -41,7 +41,8 @@ struct Pipe {
     init(connected: Bool = false) throws(LaunchError) {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_SEQPACKET.rawValue)
-        guard (connected ? socketpair(AF_UNIX, type, 0, &ends) : pipe(&ends)) == 0 else { throw LaunchError("cannot make a pipe: \(describe(errno))") }
+        let result = connected ? socketpair(AF_UNIX, type, 0, &ends) : pipe(&ends)
+        guard result == 0 else { throw LaunchError("cannot make a pipe: \(describe(errno))") }
         let moved = ends.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
         let error = errno
         ends.forEach { close($0) }
