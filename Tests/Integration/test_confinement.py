@@ -87,13 +87,19 @@ class Daemons(Case):
 
 
 class Confined(Case):
-    def test_a_child_without_descriptors_and_system_calls_exchanges_a_megabyte(self):
+    def check(self, *arguments):
         def echo(connection):
             while data := connection.recv(1 << 16):
                 connection.sendall(data)
 
         peer = Peer(echo)
-        self.assertEqual(self.call([compiled("confined"), peer.port], under=True).out, "status 0\n")
+        self.assertEqual(self.call([compiled("confined"), peer.port, *arguments], under=True).out, "status 0\n")
+
+    def test_a_child_without_descriptors_and_system_calls_exchanges_a_megabyte(self):
+        self.check()
+
+    def test_so_does_one_whose_standard_input_is_the_connection(self):
+        self.check("standard input")
 
 
 class Environment(Case):

@@ -1,4 +1,4 @@
-/* A child with an inherited connection takes from itself what sshd's children do (descriptors, then most system calls)
+/* A child with an inherited connection, as standard input if so told, takes from itself what sshd's children do (descriptors, then most system calls)
  * and exchanges a megabyte over it. */
 #include "common.h"
 
@@ -61,8 +61,12 @@ static int exchange(int fd) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 2) return 2;
+    if (count < 2) return 2;
     int fd = connected(atoi(arguments[1]));
+    if (count > 2) {
+        if (dup2(fd, 0) < 0 || close(fd) < 0) return 3;
+        fd = 0;
+    }
     for (size_t i = 0; i < SIZE; i++) sent[i] = (unsigned char)(i * 31 + i / 251);
     pid_t child = fork();
     if (child == 0) {

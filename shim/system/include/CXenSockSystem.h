@@ -147,8 +147,30 @@ static inline long xs_wait_poll(int fd, short events, long long nanoseconds) {
     return result > 0 ? entry.revents : result;
 }
 
+/* The same for a process whose filter leaves read and write: vector by vector, until one is not moved whole. */
+static inline long xs_move_vectors(int fd, struct iovec *vectors, size_t count, int flags, int sends) {
+    long moved = 0;
+    for (size_t index = 0; index < count; index++) {
+        long size = (long)vectors[index].iov_len;
+        if (size == 0) continue;
+        struct pollfd entry = {fd, sends ? POLLOUT : POLLIN, 0};
+        struct timespec now = {0, 0};
+        /* A read that follows must not wait for more, and MSG_DONTWAIT none. */
+        if ((flags & MSG_DONTWAIT || (moved > 0 && !sends)) &&
+            xs_syscall(SYS_ppoll, (long)&entry, 1, (long)&now, 0, 0, 0) == 0)
+            return moved > 0 ? moved : -EAGAIN;
+        long result = xs_syscall(sends ? SYS_write : SYS_read, fd, (long)vectors[index].iov_base, size, 0, 0, 0);
+        if (result < 0) return moved > 0 ? moved : result;
+        moved += result;
+        if (result < size) break;
+    }
+    return moved;
+}
+
 /* recvmsg, or sendmsg if `sends`, of vectors alone through `xs_waiting_calls`. Returns a negative errno on failure. */
 static inline long xs_wait_message(int fd, struct iovec *vectors, size_t count, int flags, int sends) {
+    if (xs_process_state.locked_in && !(flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT)))
+        return xs_move_vectors(fd, vectors, count, flags, sends);
     struct msghdr message = {0};
     message.msg_iov = vectors;
     message.msg_iovlen = count;
