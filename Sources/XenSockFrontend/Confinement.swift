@@ -12,6 +12,7 @@ extension Frontend {
 
     /// Opens this process's session if it holds sockets of another's, and makes them known there, which a forked child
     /// otherwise does with its first request or lock: too late, where descriptors can no longer be made or sent.
+    @inline(never)
     static func becomeAcquainted() {
         guard let region = ProcessState.region, ProcessState.arenaCount(region) > 0, !Session.isBorrowed else { return }
         // The calling thread knows its tag from here on.

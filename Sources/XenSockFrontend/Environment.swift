@@ -31,6 +31,7 @@ extension Frontend {
 
     /// Calls `body` with an environment for another program: `environment`, and the library's variables where it lacks
     /// them. Allocates nothing, for a vfork(2) child's sake.
+    @inline(never)
     public static func completing(
         _ environment: UnsafePointer<UnsafeMutablePointer<CChar>?>?,
         _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Int32

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "symbols.h"
 #include <spawn.h>
+#include <sys/resource.h>
 
 extern char **environ;
 
@@ -78,7 +79,22 @@ static bool popen_works(void *function, subject *on) {
     return stream != NULL && fputs("text", stream) >= 0 && pclose(stream) == 0 && arrives(on->far, "text");
 }
 
+/* A forked child that leaves itself no descriptor to open still writes to what it inherited. */
+static bool limit_descriptors(void *function, subject *on) {
+    struct rlimit none = {1, 1}, old = {0, 0};
+    int result = on->symbol[0] == 's' ? ((int (*)(int, const struct rlimit *))function)(RLIMIT_NOFILE, &none)
+                                      : ((int (*)(pid_t, int, const struct rlimit *, struct rlimit *))function)(
+                                            0, RLIMIT_NOFILE, &none, &old);
+    return result == 0 && (on->symbol[0] == 's' || old.rlim_cur > 1) && dup(on->near) == -1 && errno == EMFILE &&
+           write(on->near, "limited", 7) == 7;
+}
+
+static bool limit_works(void *function, subject *on) {
+    return in_child(limit_descriptors, function, on) && arrives(on->far, "limited");
+}
+
 const symbol_case process_cases[] = {
+    {"setrlimit setrlimit64 prlimit prlimit64", limit_works},
     {"fork __fork _Fork", fork_works},
     {"daemon", daemon_works},
     {"execve execv execvp execvpe execl execlp execle execveat fexecve", exec_works},
