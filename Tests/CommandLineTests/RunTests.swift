@@ -44,7 +44,7 @@ import Testing
         let script = "echo $LD_PRELOAD $XENSOCK_SOCKET; readlink /proc/self/fd/$XENSOCK_LIFELINE | cut -d: -f1"
         let outcome = try run(["run", "--", "sh", "-c", script], environment: ["LD_PRELOAD": "libc.so.6"])
         let words = try #require(service.report()["words"] as? [String])
-        #expect(outcome.output == "\(Self.library):libc.so.6 \(words[1])\npipe\n")
+        #expect(outcome.output == "\(Self.library):libc.so.6 \(words[1])\nsocket\n")
     }
 
     @Test func theServiceIsADaemonWithADirectoryOfItsOwn() throws {

@@ -202,7 +202,7 @@ extension ServiceTests {
             #expect(socket.generation == 0)
         }
 
-        @Test func aDoorsSessionEndsWithTheProcessThatMadeIt() throws {
+        @Test func aSessionEndsWithItsProcessAndStaysADoorForThoseWhoHoldItsSocket() throws {
             let fixture = try ServiceFixture()
             defer { fixture.stop() }
             let client = try TestClient.connected(path: fixture.path)
@@ -232,8 +232,23 @@ extension ServiceTests {
             #expect(try session.connectRing() == "4")
             #expect(!waitFor(session.session, POLLIN, 50))
             // This process keeps the child's end, so there is no hang-up.
+            let held = fixture.held
             kill(child, SIGKILL)
-            #expect(waitFor(session.session, POLLHUP, 5000))
+            #expect(eventually { fixture.held < held })
+            // What would break a session, or ask it for something, moves a door to nothing.
+            _ = session.send(FrameWriter(.hello), [])
+            _ = session.send(FrameWriter(.port), [])
+            var pair: [Int32] = [-1, -1]
+            #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &pair) == 0)
+            _ = session.send(FrameWriter(.door), [pair[0]])
+            close(pair[0])
+            let heir = TestClient(session: pair[1])
+            #expect(try heir.hello() == 0)
+            #expect(try heir.connectRing() == "4")
+            #expect(!waitFor(session.session, POLLIN, 50))
+            let open = fixture.held
+            session.hangUp()
+            #expect(eventually { fixture.held < open })
         }
 
         @Test func aDoorOpensASessionOfItsOwn() throws {
