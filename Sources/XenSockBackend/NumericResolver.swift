@@ -27,7 +27,19 @@ public final class NumericResolver: NameResolver {
             answer = ResolverAnswerRecord(status: EAI_NONAME)
         case .nameInfo(let flags, let address):
             answer = ResolverQueryRecord.nameInfo(flags: flags | NI_NUMERICHOST, address: address).perform()
-        case .dns, .interfaces, .interfaceControl, nil:
+        case .hostByName(let name, let family):
+            // Of an address in digits nobody is asked.
+            answer =
+                PolicyQuestion.isNumeric(name)
+                ? ResolverQueryRecord.hostByName(name, family: family).perform()
+                : ResolverAnswerRecord(status: HOST_NOT_FOUND)
+        case .hostByAddress:
+            answer = ResolverAnswerRecord(status: HOST_NOT_FOUND)
+        case .dns:
+            answer = ResolverAnswerRecord(status: NO_RECOVERY)
+        case .interfaces, .interfaceControl:
+            answer = ResolverAnswerRecord(status: EAI_SYSTEM, systemError: EOPNOTSUPP)
+        case nil:
             answer = ResolverAnswerRecord(status: EAI_FAIL)
         }
         results.append((completion, answer.encoded()))

@@ -86,7 +86,7 @@ public enum PolicyQuestion: Equatable, Sendable {
     }
 
     /// Whether getaddrinfo(3) takes the name for an address, in any of the forms of inet_aton(3).
-    private static func isNumeric(_ name: String) -> Bool {
+    static func isNumeric(_ name: String) -> Bool {
         var address = in_addr()
         if inet_aton(name, &address) != 0 { return true }
         return PolicyAddress(String(name.prefix { $0 != "%" })) != nil

@@ -15,6 +15,10 @@ extension ResolverQueryRecord {
             return Self.nameInfo(address, flags)
         case .dns(let query):
             return query.perform()
+        case .hostByName(let name, let family):
+            return HostLookup.host(name, family)
+        case .hostByAddress(let address, let family):
+            return HostLookup.host(address, family)
         case .interfaces:
             return InterfaceLookup.all()
         case .interfaceControl(let request, let structure):

@@ -1,3 +1,4 @@
+import Glibc
 import XenSockWire
 
 /// What a policy must know of a query record (docs/PROTOCOL.md, 2.4).
@@ -20,6 +21,13 @@ enum ResolverQuery {
         case .dns(let query):
             // A message without one name in it could ask anything.
             return query.name.map { decide(.resolve(name: $0)) } ?? Errno.einval
+        case .hostByName(let name, _):
+            return decide(.resolve(name: name))
+        case .hostByAddress(let address, let family):
+            let named = family == AF_INET ? [2, 0, 0, 0] + address : [10, 0, 0, 0, 0, 0, 0, 0] + address
+            // As long as the kernel's sockaddr_in and sockaddr_in6.
+            let padded = named + [UInt8](repeating: 0, count: family == AF_INET ? 8 : 4)
+            return padded.withUnsafeBytes { decide(.resolveAddress($0)) }
         case .interfaces, .interfaceControl:
             return decide(.interfaces)
         case nil:

@@ -11,6 +11,10 @@ public enum ResolverQueryRecord: Equatable, Sendable {
     case nameInfo(flags: Int32, address: [UInt8])
     /// res_query(3) and its family.
     case dns(ResolverDNSQuery)
+    /// gethostbyname2(3).
+    case hostByName(String, family: Int32)
+    /// gethostbyaddr(3), with an address of 4 or 16 bytes.
+    case hostByAddress([UInt8], family: Int32)
     /// getifaddrs(3), if_nameindex(3).
     case interfaces
     /// ioctl(2) with a `struct ifreq` of 40 bytes.
@@ -55,6 +59,9 @@ public enum ResolverQueryRecord: Equatable, Sendable {
         case .dns:
             guard let query = ResolverDNSQuery(record: record) else { return nil }
             self = .dns(query)
+        case .host:
+            guard let query = Self.host(record) else { return nil }
+            self = query
         case .interfaces:
             self = .interfaces
         case .interfaceControl:
@@ -91,6 +98,10 @@ public enum ResolverQueryRecord: Equatable, Sendable {
         case .dns(let query):
             record.storeWord(Resolver.Kind.dns.rawValue, at: Resolver.Query.kind)
             query.append(to: &record)
+        case .hostByName(let name, let family):
+            Self.appendHost(0, family, Array(name.utf8), to: &record)
+        case .hostByAddress(let address, let family):
+            Self.appendHost(1, family, address, to: &record)
         case .interfaces:
             record.storeWord(Resolver.Kind.interfaces.rawValue, at: Resolver.Query.kind)
         case .interfaceControl(let request, let structure):

@@ -107,6 +107,9 @@ func lookUp(
     name: UnsafePointer<CChar>, family: Int32, into entry: UnsafeMutablePointer<hostent>, _ buffer: HostBuffer
 ) -> HostOutcome {
     guard let size = addressSize(family) else { return unsupportedFamily() }
+    if Frontend.resolvesNames {
+        return backendHost(0, UnsafeRawBufferPointer(start: name, count: strlen(name)), family, into: entry, buffer)
+    }
     var hints = addrinfo()
     hints.ai_family = family
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -164,6 +167,9 @@ func lookUp(
     guard Int(length) == size else {
         xs_set_errno(EINVAL)
         return .failed(NETDB_INTERNAL)
+    }
+    if Frontend.resolvesNames {
+        return backendHost(1, UnsafeRawBufferPointer(start: address, count: size), family, into: entry, buffer)
     }
     var buffer = buffer
     guard let addresses = buffer.list(1), let aliases = buffer.list(0), let copy = buffer.take(size, alignment: 4)

@@ -26,6 +26,9 @@ private func withInterfaces(_ body: (UnsafeRawBufferPointer) -> Bool) -> Bool? {
     return body(UnsafeRawBufferPointer(start: memory, count: min(answer.length, Frontend.maximumAnswer)))
 }
 
+/// What a part takes: never less than programs read of it without asking for its length.
+private func room(_ size: Int) -> Int { size == 0 ? 0 : (max(size, 127) + 8) & ~7 }
+
 /// getifaddrs(3). The list is one piece of memory, as glibc's, for glibc's freeifaddrs(3).
 @c @implementation
 public func xsGetifaddrs(_ list: UnsafeMutablePointer<UnsafeMutablePointer<ifaddrs>?>?) -> Int32 {
@@ -37,7 +40,7 @@ public func xsGetifaddrs(_ list: UnsafeMutablePointer<UnsafeMutablePointer<ifadd
         var position = 0
         while let entry = Frontend.Interface(content, &position) {
             count += 1
-            for part in 0..<5 { bytes += (entry.parts[part].count + 8) & ~7 }
+            for part in 0..<5 { bytes += room(entry.parts[part].count) }
         }
         if count == 0 { return true }
         guard let memory = calloc(1, count * MemoryLayout<ifaddrs>.stride + bytes) else {
@@ -46,12 +49,12 @@ public func xsGetifaddrs(_ list: UnsafeMutablePointer<UnsafeMutablePointer<ifadd
         }
         let nodes = memory.assumingMemoryBound(to: ifaddrs.self)
         var next = memory + count * MemoryLayout<ifaddrs>.stride
-        /// A copy that ends with a zero at least; nil of nothing.
+        /// A copy with zeros behind it; nil of nothing.
         func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeMutableRawPointer? {
             guard let start = bytes.baseAddress, bytes.count > 0 else { return nil }
             let copy = next
             memcpy(copy, start, bytes.count)
-            next += (bytes.count + 8) & ~7
+            next += room(bytes.count)
             return copy
         }
         position = 0

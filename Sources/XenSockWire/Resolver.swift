@@ -13,6 +13,7 @@ public enum Resolver {
         case dns = 3
         case interfaces = 4
         case interfaceControl = 5
+        case host = 6
     }
 
     public enum Query {
@@ -75,6 +76,24 @@ public enum Resolver {
 
         /// The options of the backend domain's own configuration.
         public static let defaultOptions: UInt32 = 0xffff_ffff
+    }
+
+    /// gethostbyname2(3), gethostbyaddr(3).
+    public enum HostQuery {
+        /// 0: the content is a name, 1: an address.
+        public static let mode = 8
+        public static let family = 12
+        public static let content = 16
+    }
+
+    /// A `struct hostent`, behind the answer's first words; its strings, with their NULs, and addresses follow.
+    public enum HostAnswer {
+        public static let family = 0
+        /// Of one address.
+        public static let addressLength = 4
+        public static let aliases = 8
+        public static let addresses = 12
+        public static let content = 16
     }
 
     /// An ioctl(2) on one interface (netdevice(7)).

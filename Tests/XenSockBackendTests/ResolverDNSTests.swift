@@ -22,6 +22,7 @@ struct ResolverDNSTests {
         .dns(ResolverDNSQuery(mode: .search, options: 3, queryClass: -1, type: 28, room: 0, content: [])),
         .dns(ResolverDNSQuery(mode: .send, content: message(["a", "b"]))),
         .interfaces, .interfaceControl(request: 0x8933, structure: Array(0..<40)),
+        .hostByName("host.example.org", family: AF_INET6), .hostByAddress([127, 0, 0, 1], family: AF_INET),
     ]
 
     @Test(arguments: queries)
@@ -47,6 +48,18 @@ struct ResolverDNSTests {
             record.storeWord(mode, at: Resolver.DNSQuery.mode)
             #expect(decode(record) == nil)
         }
+    }
+
+    @Test func hostsAreAddressesOfTheirFamily() throws {
+        for (content, family) in [([1, 2, 3], AF_INET), ([1, 2, 3, 4], AF_INET6), ([1, 2, 3, 4], AF_UNIX)] {
+            let record = try #require(
+                ResolverQueryRecord.hostByAddress(content.map { UInt8($0) }, family: family).encoded())
+            #expect(decode(record) == nil)
+        }
+        let found = ResolverQueryRecord.hostByName("127.0.0.1", family: AF_INET).perform()
+        let head: [UInt8] = [2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+        let content = head + Array("127.0.0.1".utf8) + [0, 127, 0, 0, 1]
+        #expect(found == ResolverAnswerRecord(content: .bytes(count: 1, content)))
     }
 
     @Test("The policy sees the name in a message as it sees one that is asked for by name")
@@ -84,6 +97,8 @@ struct ResolverDNSTests {
         #expect(try asked(.dns(ResolverDNSQuery(mode: .search, content: Array("a.test".utf8)))) == "a.test 13")
         #expect(try asked(.dns(ResolverDNSQuery(mode: .send, content: message(["b", "test"])))) == "b.test 13")
         #expect(try asked(.dns(ResolverDNSQuery(mode: .send, content: [1, 2, 3]))) == "nobody 22")
+        #expect(try asked(.hostByName("c.test", family: AF_INET)) == "c.test 13")
+        #expect(try asked(.hostByAddress([10, 0, 0, 1], family: AF_INET)) == "something else 13")
         #expect(try asked(.interfaces) == "interfaces 13")
         #expect(try asked(.interfaceControl(request: 0x8933, structure: Array(0..<40))) == "interfaces 13")
     }

@@ -818,6 +818,36 @@ FILE *xsExportInternalIOPopen(const char *command, const char *mode) {
     return xsPopen(command, mode);
 }
 
+int xsExportAioRead(struct aiocb *block) __asm__("aio_read");
+int xsExportAioRead(struct aiocb *block) {
+    return xsAioRead(block);
+}
+
+int xsExportAioRead64(struct aiocb *block) __asm__("aio_read64");
+int xsExportAioRead64(struct aiocb *block) {
+    return xsAioRead(block);
+}
+
+int xsExportAioWrite(struct aiocb *block) __asm__("aio_write");
+int xsExportAioWrite(struct aiocb *block) {
+    return xsAioWrite(block);
+}
+
+int xsExportAioWrite64(struct aiocb *block) __asm__("aio_write64");
+int xsExportAioWrite64(struct aiocb *block) {
+    return xsAioWrite(block);
+}
+
+int xsExportLioListio(int mode, struct aiocb *const *list, int count, struct sigevent *event) __asm__("lio_listio");
+int xsExportLioListio(int mode, struct aiocb *const *list, int count, struct sigevent *event) {
+    return xsLioListio(mode, list, count, event);
+}
+
+int xsExportLioListio64(int mode, struct aiocb *const *list, int count, struct sigevent *event) __asm__("lio_listio64");
+int xsExportLioListio64(int mode, struct aiocb *const *list, int count, struct sigevent *event) {
+    return xsLioListio(mode, list, count, event);
+}
+
 long xsExportSyscall(long number, ...) __asm__("syscall");
 long xsExportSyscall(long number, ...) {
     va_list list;
@@ -947,5 +977,8 @@ const char *const xsNextNames[xsNextCount] = {
     "posix_spawnp",
     "system",
     "popen",
+    "aio_read",
+    "aio_write",
+    "lio_listio",
     "syscall",
 };

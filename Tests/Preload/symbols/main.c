@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 static const symbol_case *const tables[] = {
-    socket_cases, byte_cases, transfer_cases, wait_cases, descriptor_cases, process_cases, name_cases, stream_cases,
+    socket_cases, byte_cases, transfer_cases, wait_cases, descriptor_cases, maker_cases, process_cases, name_cases, stream_cases,
 };
 
 int fresh_socket(const subject *on) { return socket(on->redirected ? AF_INET : AF_UNIX, SOCK_STREAM, 0); }
@@ -96,6 +96,17 @@ static int kernel_domain(int fd) {
     result = x0;
 #endif
     return result < 0 ? -1 : domain;
+}
+
+void raw_close(int fd) {
+#if defined(__x86_64__)
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(SYS_close), "D"(fd) : "rcx", "r11", "memory");
+#else
+    register long x0 __asm__("x0") = fd;
+    register long x8 __asm__("x8") = SYS_close;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8) : "memory");
+#endif
 }
 
 static bool connected(subject *on) {

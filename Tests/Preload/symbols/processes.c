@@ -100,6 +100,6 @@ const symbol_case process_cases[] = {
     {"execve execv execvp execvpe execl execlp execle execveat fexecve", exec_works},
     {"posix_spawn posix_spawnp", spawn_works},
     {"system", system_works},
-    {"popen", popen_works},
+    {"popen _IO_popen", popen_works},
     {NULL, NULL},
 };

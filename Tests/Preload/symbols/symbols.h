@@ -40,7 +40,7 @@ typedef struct {
 } symbol_case;
 
 extern const symbol_case socket_cases[], byte_cases[], transfer_cases[], wait_cases[], descriptor_cases[],
-    process_cases[], name_cases[], stream_cases[];
+    maker_cases[], process_cases[], name_cases[], stream_cases[];
 
 /* A socket of the subject's family, and an address to bind it to. */
 int fresh_socket(const subject *on);
@@ -54,6 +54,8 @@ bool arrives(int fd, const char *text);
 bool sends(int fd, const char *text);
 /* A file without a name that holds the text, positioned at its start. */
 int file_with(const char *text);
+/* Closes a descriptor past every library. */
+void raw_close(int fd);
 /* Whether a call failed, and with this error. */
 bool fails(long result, int error);
 /* Runs `body` in a child; whether it returned true. */

@@ -3,6 +3,7 @@
 #define CXENSOCK_PRELOAD_H
 
 #include "CXenSockSystem.h"
+#include <aio.h>
 #include <arpa/nameser.h>
 #include <ifaddrs.h>
 #include <net/if.h>

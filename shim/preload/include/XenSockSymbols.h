@@ -608,13 +608,30 @@ static inline FILE *xsNextPopen(const char *command, const char *mode) {
     return ((FILE *(*)(const char *command, const char *mode))xsNext(113))(command, mode);
 }
 
+/* Asynchronous */
+
+int xsAioRead(struct aiocb *block);
+static inline int xsNextAioRead(struct aiocb *block) {
+    return ((int (*)(struct aiocb *block))xsNext(114))(block);
+}
+
+int xsAioWrite(struct aiocb *block);
+static inline int xsNextAioWrite(struct aiocb *block) {
+    return ((int (*)(struct aiocb *block))xsNext(115))(block);
+}
+
+int xsLioListio(int mode, struct aiocb *const *list, int count, struct sigevent *event);
+static inline int xsNextLioListio(int mode, struct aiocb *const *list, int count, struct sigevent *event) {
+    return ((int (*)(int mode, struct aiocb *const *list, int count, struct sigevent *event))xsNext(116))(mode, list, count, event);
+}
+
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(114))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(117))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 115 };
+enum { xsNextCount = 118 };
 
 #endif
