@@ -105,6 +105,8 @@ struct xs_process_state {
     uint32_t preloaded;
     /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
     uint32_t locked_in;
+    /* 1: every socket begins with END-WANTED. */
+    uint32_t wants_ends;
     char socket_path[108];
     char user_socket_path[108];
 };
