@@ -221,7 +221,7 @@ extension BackendSocket {
     private func relayInward(_ relay: Relay) {
         if readable, !endOfFile { receive(relay) }
         if relay.isWritable, !relay.isDeaf, !relay.inbound.isEmpty {
-            let count = kernel.send(placeholder, from: relay.inbound.bytes(limit: Self.budget))
+            let count = kernel.sendRelayed(placeholder, from: relay.inbound.bytes(limit: Self.budget))
             if count > 0 {
                 relay.inbound.consume(count)
                 wantsTurn = true
