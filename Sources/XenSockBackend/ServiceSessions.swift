@@ -135,7 +135,14 @@ extension Service {
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }
         forgetV1(session)
-        for socket in session.sockets.values { socket.references.removeAll { $0.session == session.id } }
+        for socket in session.sockets.values {
+            socket.references.removeAll { $0.session == session.id }
+            // Nobody is left who could take its error, or would be seen to close it.
+            if socket.references.isEmpty, socket.isTimed, socket.phase == .reset {
+                socket.finish(abort: true)
+                settle(socket)
+            }
+        }
         session.sockets = [:]
         let keepsDoor = keepingDoor && keepDoor(of: session)
         if !keepsDoor {

@@ -17,7 +17,10 @@ extension BackendSocket {
     func lookForHangup() {
         guard placeholder >= 0 else { return }
         let events = UInt32(UInt16(bitPattern: kernel.poll(placeholder, .readHangup).rawValue))
-        if let relay { return relayEvent(relay, events) }
+        if let relay {
+            relay.awaitsOwnEvent = false
+            return relayEvent(relay, events)
+        }
         if isHangup(events) { hangUp() }
     }
 

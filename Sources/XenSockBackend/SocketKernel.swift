@@ -88,6 +88,8 @@ protocol SocketKernel {
 
     /// Receives from a relayed socket's placeholder; never waits, whatever mode the frontend has set.
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int
+    /// Sends to a relayed socket's placeholder; never waits and raises no signal.
+    func sendRelayed(_ placeholder: Int32, from segments: Segments) -> Int
 
     // Readiness, memory, time.
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32

@@ -195,7 +195,7 @@ extension BackendSocket {
         status.setState(.reset)
         shutPlaceholder(ShutdownHow.write)
         if kernel.poll(placeholder, .readHangup).contains(.hangup) { return finish(abort: true) }
-        guard status.isEndWanted else { return }
+        guard status.isEndWanted, !references.isEmpty else { return }
         // Somebody waits for HUP, which then stands whatever the program does. Its close is another edge; if that comes
         // together with the edge of this shutdown it is not seen, and the time limit gives the port back.
         relay.isOver = true
@@ -221,7 +221,7 @@ extension BackendSocket {
     private func relayInward(_ relay: Relay) {
         if readable, !endOfFile { receive(relay) }
         if relay.isWritable, !relay.isDeaf, !relay.inbound.isEmpty {
-            let count = kernel.send(placeholder, from: relay.inbound.bytes(limit: Self.budget))
+            let count = kernel.sendRelayed(placeholder, from: relay.inbound.bytes(limit: Self.budget))
             if count > 0 {
                 relay.inbound.consume(count)
                 wantsTurn = true

@@ -69,6 +69,11 @@ struct LinuxKernel: SocketKernel {
     @inline(__always)
     func send(_ descriptor: Int32, from segments: Segments) -> Int {
         if let network { return network.send(descriptor, from: segments) }
+        return sendRelayed(descriptor, from: segments)
+    }
+
+    @inline(__always)
+    func sendRelayed(_ descriptor: Int32, from segments: Segments) -> Int {
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
         if segments.second.isEmpty {
             let first = segments.first

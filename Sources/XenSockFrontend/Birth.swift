@@ -50,7 +50,9 @@ enum Birth {
         }
         let status = SocketStatus(line: base + Arena.statusOffset(port: port))
         let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0
-        status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking : 0)
+        // Who watches placeholders itself wants their ends too.
+        let wanted = xs_get_process_state().pointee.wants_ends != 0 ? StatusLine.Flag.endWanted : 0
+        status.clear(flags: nonBlocking ? StatusLine.Flag.nonBlocking | wanted : wanted)
         let indexes = base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: state.pointee.ports))
         let entry = TableEntry(arena: arena, generation: generation, port: port)
         let bound: Int

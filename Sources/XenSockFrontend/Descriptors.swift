@@ -238,7 +238,8 @@ enum Descriptors {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
             return
         }
-        if handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
+        let isReset = handle.isRelayed && handle.isReset
+        if isReset || handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
         }
     }

@@ -32,6 +32,8 @@
             process.pointee.lifeline = -1
             process.pointee.dialect = number
             process.pointee.quiet = 1
+            // Its reactor watches the placeholders, without `Frontend.epollControl`.
+            process.pointee.wants_ends = 1
             withUnsafeMutableBytes(of: &process.pointee.socket_path) {
                 $0.copyBytes(from: path.utf8)
                 $0[path.utf8.count] = 0

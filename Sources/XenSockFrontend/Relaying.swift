@@ -153,6 +153,11 @@ extension SocketHandle {
     /// Whether it is a stream, of a dialect that knows RELAY.
     var canBeRelayed: Bool { !isV1 && status.type == UInt32(SOCK_STREAM.rawValue) }
 
+    var isReset: Bool {
+        if case .reset = status.state { return true }
+        return false
+    }
+
     public var isListening: Bool {
         if case .listening = status.state { return true }
         return false

@@ -251,8 +251,11 @@ class Leaks(Case):
         self.assert_within(5, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
 
     def settled(self, service):
-        """The descriptors of the service when nothing has begun or ended for a while."""
-        time.sleep(0.3)
+        """The descriptors of the service after a first connection, when nothing has begun or ended for a while."""
+        peer = Peer(resetting)
+        self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=service.path)
+        peer.observed()
+        time.sleep(0.5)
         return self.descriptors(service)
 
     def descriptors(self, service):

@@ -70,6 +70,10 @@ inline send_byte() {
 #define FROZEN unsettled
 #endif
 
+inline shut_down() {
+    atomic { shut = 1; edge[0] = 1; edge[1] = 1; edge[2] = 1 }
+}
+
 inline publish(m) {
     counted = marked;
 #ifdef WITHOUT_COUNT
@@ -121,8 +125,9 @@ inline break_lock(i) {
 #endif
 #endif
 #ifndef WITHOUT_LOOK_AFTER_BREAK
-        stalled = 0
+        stalled = 0;
 #endif
+        if :: eof && !shut -> shut_down() :: else -> skip fi
     :: else -> skip
     fi;
     ended[i] = 1
@@ -156,9 +161,27 @@ end:
         :: prod - cons < RS -> skip
         fi
 #endif
-    :: prod == N && !eof -> eof = 1; atomic { shut = 1; edge[0] = 1; edge[1] = 1; edge[2] = 1 }
+    :: prod == N && !eof ->
+#ifdef WRONG_EOF_WITHOUT_TOKEN
+        eof = 1;
+#else
+        atomic {
+            eof = 1;
+            sending = 0;
+            if :: tokens == 0 && !FROZEN -> tokens = 1; sending = 1; in_flight = 1 :: else -> skip fi
+        };
+        if :: sending -> send_byte() :: else -> skip fi;
+#endif
+        if :: marked -> shut_down() :: else -> skip fi
 #ifndef WRONG_SETTLE_UNFROZEN
-    :: bell -> bell = 0; stalled = 0
+    :: bell ->
+        bell = 0;
+        stalled = 0;
+#ifndef WITHOUT_LATE_END
+        if :: eof && !shut && marked -> shut_down() :: else -> skip fi
+#else
+        skip
+#endif
 #else
     :: bell ->
         atomic {
@@ -305,6 +328,7 @@ proctype Edge(byte me) {
     LOCALS;
     {
         marked = 1;
+        if :: eof -> bell = 1; (shut) :: else -> skip fi;                       /* END-WANTED, and a look for EOF */
         atomic { if :: READABLE -> edge[me] = 1 :: else -> edge[me] = 0 fi };  /* EPOLL_CTL_ADD */
         do
         :: atomic { edge[me] -> edge[me] = 0; rdhup = shut };

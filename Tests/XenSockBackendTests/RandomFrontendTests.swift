@@ -48,7 +48,7 @@ extension ServiceTests {
         }
 
         private func request(_ client: TestClient, _ random: inout Random) -> Bool {
-            let commands: [UInt32] = [0, 1, 2, 3, 4, 5, 6, 64, 65, 66, 67, 68, 69, 70, 71]
+            let commands: [UInt32] = [0, 1, 2, 3, 4, 5, 6, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73]
             let slot = client.ring.nextRequest()
             for word in 0..<16 {
                 let values: [UInt32] = [

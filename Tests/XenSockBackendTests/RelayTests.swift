@@ -261,6 +261,7 @@ private let hangup = EpollEvents.hangup
     @Test func aResetThatIsWaitedForGivesThePortBackAtTheLatestAfterAMinute() throws {
         let it = try relayed()
         it.setFlags(StatusLine.Flag.endWanted)
+        it.socket.references = [SocketReference(session: 1, id: 1)]
         it.socket.networkEvent(input | EpollEvents.error)
         it.kernel.expect("receive 10 4096+0", returns: -ECONNRESET)
         it.kernel.expect("ioctl 20 \(Self.queued)", data: [0])

@@ -126,6 +126,8 @@ final class ScriptedKernel: SocketKernel {
     func sendToken(_ placeholder: Int32) -> Int { take("token \(placeholder)").result }
     func receiveFiller(_ placeholder: Int32) -> Int { take("filler \(placeholder)").result }
 
+    func sendRelayed(_ placeholder: Int32, from segments: Segments) -> Int { send(placeholder, from: segments) }
+
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int {
         let (result, data) = take("relayed \(placeholder) \(segments.first.count)+\(segments.second.count)")
         for (index, byte) in data.enumerated() where index < segments.first.count { segments.first[index] = byte }

@@ -215,6 +215,7 @@ final class InMemoryKernel: SocketKernel {
 
     func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 { -EMFILE }
     func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 { -EINVAL }
+    func sendRelayed(_ placeholder: Int32, from segments: Segments) -> Int { -Int(EINVAL) }
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int { -Int(EINVAL) }
     func listen(_ descriptor: Int32, backlog: Int32) -> Int32 { -EINVAL }
     func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 { -EINVAL }

@@ -231,7 +231,7 @@ def random_requests(target):
         entry = [generator.choice(words) if generator.random() < 0.8 else generator.getrandbits(32) for _ in range(16)]
         entry[0] = frontend.produced & 31
         # No connect and no bind: nothing random leaves the machine.
-        entry[1] = generator.choice((0, 2, 4, 5, 6, 64, 65, 66, 67, 68, 69, 70, 71, 0xFFFFFFFF))
+        entry[1] = generator.choice((0, 2, 4, 5, 6, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 0xFFFFFFFF))
         entry[2], entry[3] = generator.randrange(8), 0
         frontend.push(struct.pack("<16I", *entry))
         if frontend.answer() is None:

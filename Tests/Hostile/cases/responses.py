@@ -76,14 +76,14 @@ def commands(number):
         else:
             session.answer(request, payload=b"\xff" * 40, command=number)
 
-    return {command: answer for command in (*range(6), *range(64, 71)) if command not in (0, 1)}
+    return {command: answer for command in (*range(6), *range(64, 74)) if command not in (0, 1)}
 
 
 def all_with(ret):
     def answer(session, request):
         session.answer(request, ret)
 
-    return {command: answer for command in (*range(6), *range(64, 71)) if command != layout.SOCKET}
+    return {command: answer for command in (*range(6), *range(64, 74)) if command != layout.SOCKET}
 
 
 def kicks_only(session, request):

@@ -109,6 +109,8 @@ struct xs_process_state {
     /* The variables of the environment that the library needs, one behind the other, and how many. */
     uint32_t kept_count;
     char kept_environment[2048];
+    /* 1: every socket begins with END-WANTED. */
+    uint32_t wants_ends;
     char socket_path[108];
     char user_socket_path[108];
 };
