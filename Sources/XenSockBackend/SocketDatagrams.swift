@@ -163,7 +163,8 @@ extension BackendSocket {
     /// - Parameter room: where they go, 512 bytes.
     /// - Returns: their number or a negative errno.
     func receiveErrorMessage(offset: UInt32, into room: UnsafeMutableRawBufferPointer) -> Int32 {
-        guard phase == .datagram, let datagrams else { return 0 &- Errno.eopnotsupp }
+        guard let datagrams else { return 0 &- Errno.eopnotsupp }
+        guard phase == .datagram else { return 0 &- Errno.eio }
         if offset == 0 {
             let result = fetchErrorMessage(datagrams)
             guard result >= 0 else { return result }
@@ -292,7 +293,7 @@ extension BackendSocket {
     ///
     /// - Returns: 0, or the negative errno of the record that ends there, if it asked for a verdict.
     func flush(through position: UInt32) -> Int32 {
-        guard phase == .datagram else { return 0 &- Errno.eopnotsupp }
+        guard phase == .datagram else { return 0 &- (datagrams == nil ? Errno.eopnotsupp : Errno.eio) }
         guarded { () throws(RingViolation) in
             while phase == .datagram, writable, Int32(bitPattern: position &- outRing.consumed) > 0 {
                 let waiting = try outRing.waiting()
