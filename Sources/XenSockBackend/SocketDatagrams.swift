@@ -7,6 +7,8 @@ final class DatagramTraffic {
     static let budget = 64
     /// Bytes sent at most in one turn: not more than a receiver on this host, whose turn comes next, can hold.
     static let sendBudget: UInt32 = 64 * 1024
+    /// Errors of receiving in one turn, at most.
+    static let maximumErrors = 8
     /// Errors kept for FLUSH requests, at most.
     static let maximumVerdicts = 64
 
@@ -69,6 +71,7 @@ extension BackendSocket {
 
     private func receiveDatagrams() throws(RingViolation) {
         guard readable else { return }
+        var errors = 0
         for _ in 0..<DatagramTraffic.budget {
             if try inRing.size &- inRing.unread() < DatagramRecord.maximumSize {
                 // What does not fit stays with the kernel, which drops what comes beyond that.
@@ -80,7 +83,11 @@ extension BackendSocket {
                 switch Int32(truncatingIfNeeded: 0 &- result) {
                 case Errno.eagain: return readable = false
                 case Errno.eintr: continue
-                case let error: try raise(error)
+                case let error:
+                    try raise(error)
+                    errors += 1
+                    // One that does not go away by being told is not to be asked for again before the next event.
+                    if errors >= DatagramTraffic.maximumErrors { return readable = false }
                 }
             }
         }
