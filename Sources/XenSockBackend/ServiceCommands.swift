@@ -135,7 +135,7 @@ extension Service {
         case .flush(_, let position):
             return incoming.response(socket.flush(through: position))
         case .look:
-            return incoming.response(look(socket))
+            return incoming.response(look(socket, session))
         case .recverr(_, let offset):
             return receiveError(incoming, socket, offset: offset, session)
         case .sendOOB(_, let position, let byte):

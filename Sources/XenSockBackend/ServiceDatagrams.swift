@@ -24,12 +24,14 @@ extension Service {
         return result
     }
 
-    /// LOOK: the steps that the reactor would take next for the datagram sockets of an arena.
-    func look(_ socket: Socket) -> Int32 {
+    /// LOOK: the steps that the reactor would take next for the datagram sockets of the one who asks.
+    func look(_ socket: Socket, _ session: Session) -> Int32 {
         guard socket.datagrams != nil else { return 0 &- Errno.eopnotsupp }
-        let arena = socket.arena
-        arena.back.takePending { ring(arena, $0) }
-        for other in readySockets where other.arena === arena && other.phase == .datagram {
+        for arena in [socket.arena, session.arena] {
+            if let arena { arena.back.takePending { ring(arena, $0) } }
+        }
+        for other in readySockets
+        where other.phase == .datagram && (other.arena === socket.arena || other.arena === session.arena) {
             other.turn()
             settle(other)
         }

@@ -7,6 +7,8 @@ final class DatagramTraffic {
     static let budget = 64
     /// Bytes sent at most in one turn: not more than a receiver on this host, whose turn comes next, can hold.
     static let sendBudget: UInt32 = 64 * 1024
+    /// Errors of receiving in one turn, at most.
+    static let maximumErrors = 8
     /// Errors kept for FLUSH requests, at most.
     static let maximumVerdicts = 64
 
@@ -69,6 +71,7 @@ extension BackendSocket {
 
     private func receiveDatagrams() throws(RingViolation) {
         guard readable else { return }
+        var errors = 0
         for _ in 0..<DatagramTraffic.budget {
             if try inRing.size &- inRing.unread() < DatagramRecord.maximumSize {
                 // What does not fit stays with the kernel, which drops what comes beyond that.
@@ -80,7 +83,11 @@ extension BackendSocket {
                 switch Int32(truncatingIfNeeded: 0 &- result) {
                 case Errno.eagain: return readable = false
                 case Errno.eintr: continue
-                case let error: try raise(error)
+                case let error:
+                    try raise(error)
+                    errors += 1
+                    // One that does not go away by being told is not to be asked for again before the next event.
+                    if errors >= DatagramTraffic.maximumErrors { return readable = false }
                 }
             }
         }
@@ -163,7 +170,8 @@ extension BackendSocket {
     /// - Parameter room: where they go, 512 bytes.
     /// - Returns: their number or a negative errno.
     func receiveErrorMessage(offset: UInt32, into room: UnsafeMutableRawBufferPointer) -> Int32 {
-        guard phase == .datagram, let datagrams else { return 0 &- Errno.eopnotsupp }
+        guard let datagrams else { return 0 &- Errno.eopnotsupp }
+        guard phase == .datagram else { return 0 &- Errno.eio }
         if offset == 0 {
             let result = fetchErrorMessage(datagrams)
             guard result >= 0 else { return result }
@@ -292,7 +300,7 @@ extension BackendSocket {
     ///
     /// - Returns: 0, or the negative errno of the record that ends there, if it asked for a verdict.
     func flush(through position: UInt32) -> Int32 {
-        guard phase == .datagram else { return 0 &- Errno.eopnotsupp }
+        guard phase == .datagram else { return 0 &- (datagrams == nil ? Errno.eopnotsupp : Errno.eio) }
         guarded { () throws(RingViolation) in
             while phase == .datagram, writable, Int32(bitPattern: position &- outRing.consumed) > 0 {
                 let waiting = try outRing.waiting()

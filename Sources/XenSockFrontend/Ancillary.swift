@@ -95,6 +95,7 @@ extension Frontend {
     /// An error behind the first message of recvmmsg(2) is what the next call reports.
     public static func keepError(_ handle: SocketHandle, _ error: Int) {
         if error == -Int(EAGAIN) || error == -Int(EINTR) { return }
+        if handle.isDatagram { return postpone(handle, error: Int32(truncatingIfNeeded: 0 &- error)) }
         handle.status.word(StatusLine.error).store(UInt32(truncatingIfNeeded: 0 &- error))
     }
 

@@ -41,6 +41,10 @@ extension DatagramSocket {
                 if !held.isReentered { _ = tidy() }
                 break
             }
+            if case .reset = status.state {
+                result = -Int(EIO)
+                break
+            }
             if view.count > 0 {
                 guard let words = ring.head(view), let record = DatagramRecord(words: words, available: view.count)
                 else {

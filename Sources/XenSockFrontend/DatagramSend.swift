@@ -127,6 +127,8 @@ extension DatagramSocket {
         return try withUnsafeMutablePointer(to: &record) { (pointer) throws(RingViolation) in
             UnpublishedRecord.current = pointer
             defer { UnpublishedRecord.current = below }
+            // A handler that sent before it could see this record has published another in its place.
+            guard ring.isCurrent(view) else { return .moved }
             guard datagram.store(ring, view) else { throw RingViolation() }
             let publication = try ring.publish(view, datagram.record.size)
             if case .moved = publication, pointer.pointee.isPublished { return .done(ring: false) }
@@ -143,7 +145,10 @@ extension DatagramSocket {
             var next: UnsafeMutablePointer<UnpublishedRecord>?
             var record = UnpublishedRecord.current
             while let candidate = record {
-                if candidate.pointee.indexes == plain.indexes {
+                // One that is not next to be published has published itself, or will look again before it writes.
+                if candidate.pointee.indexes == plain.indexes,
+                    candidate.pointee.isPublished || ring.isCurrent(candidate.pointee.view)
+                {
                     oldest = candidate
                     if !candidate.pointee.isPublished { next = candidate }
                 }

@@ -37,6 +37,7 @@ extension Frontend {
                 eventChannel: EventChannelPort(handle.entry.port)))
         DatagramVerdicts(handle.socket.indexes).forget()
         if response.ret == 0 {
+            handle.status.set(StatusLine.Flag.bound, true)
             handle.status.set(StatusLine.Flag.nearbyPeer, address.withUnsafeBytes { isNearby($0) })
         }
         return Int(response.ret)
@@ -115,6 +116,8 @@ extension Frontend {
         if isKnown { return payload.total }
         let verdict = command(handle, .flush(id: handle.entry.id, outProducer: end)).ret
         if verdict < 0 { return Int(verdict) }
+        // The kernel has chosen a port, which is to be free when close(2) returns.
+        if !status.has(StatusLine.Flag.bound) { status.set(StatusLine.Flag.bound, true) }
         verdicts.add(key, payload.total)
         return payload.total
     }
@@ -135,6 +138,16 @@ extension Frontend {
         hasSentNearby = false
         guard command(handle, .look(id: handle.entry.id)).ret == 0 else { return result }
         return handle.datagram.receive(vectors, count, flags: flags, message: message)
+    }
+
+    /// Makes an error pending again, which a call has taken and not reported.
+    static func postpone(_ handle: SocketHandle, error: Int32) {
+        let socket = handle.datagram
+        let lock = handle.status.receiveLock
+        let held = lock.acquire(socket.plain.tag)
+        try? socket.plain.input.set(InProducer.error, true)
+        _ = handle.status.word(StatusLine.error).compareExchange(0, UInt32(bitPattern: error))
+        lock.release(held)
     }
 
     private static func isNonBlocking(_ handle: SocketHandle) -> Bool {

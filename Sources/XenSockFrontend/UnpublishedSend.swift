@@ -38,6 +38,8 @@ extension StreamSocket {
         return try withUnsafeMutablePointer(to: &send) { (pointer) throws(RingViolation) in
             UnpublishedSend.current = pointer
             defer { UnpublishedSend.current = below }
+            // A handler that sent before it could see this copy has published its bytes in this place.
+            guard ring.isCurrent(view) else { return .moved }
             cursor.load(into: space.first)
             cursor.load(into: space.second)
             let publication = try ring.publish(view, count)
@@ -58,7 +60,10 @@ extension StreamSocket {
             var next: UnsafeMutablePointer<UnpublishedSend>?
             var send = UnpublishedSend.current
             while let candidate = send {
-                if candidate.pointee.indexes == indexes {
+                // One that is not next to be published has published itself, or will look again before it writes.
+                if candidate.pointee.indexes == indexes,
+                    candidate.pointee.isPublished || ring.isCurrent(candidate.pointee.view)
+                {
                     oldest = candidate
                     if !candidate.pointee.isPublished { next = candidate }
                 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.case import Case
 from harness.environment import PYTHON
+from harness.programs import compiled
 
 PROGRAM = Path(__file__).resolve().parent / "programs" / "datagrams.py"
 
@@ -19,6 +20,12 @@ class Datagrams(Case):
             self.assertNotIn("at line", program.out, str(program))
             outputs.append(program.out)
         self.assertEqual(outputs[1], outputs[0])
+
+
+    def test_a_handler_sends_and_receives_in_the_middle_of_both(self):
+        for under in (False, True):
+            program = self.call([compiled("datagram_handler"), 2], under=under, timeout=20)
+            self.assertEqual(program.out, "broken: 0, enough of both: 1\ndone\n", str(program))
 
 
 def subjects():

@@ -217,6 +217,17 @@ private final class ScriptedDatagrams {
         it.kernel.finish()
     }
 
+    @Test func anErrorThatStaysIsNotAskedForWithoutEnd() throws {
+        let it = try ScriptedDatagrams.opened()
+        it.socket.networkEvent(EpollEvents.input)
+        it.kernel.expect(receive, returns: -ENOMEM)
+        it.kernel.expect("token 20", returns: 1)
+        for _ in 1..<DatagramTraffic.maximumErrors { it.kernel.expect(receive, returns: -ENOMEM) }
+        it.turn()
+        #expect(!it.socket.wantsTurn)
+        it.kernel.finish()
+    }
+
     @Test func routesInControlMessagesAreRefused() throws {
         func message(_ level: Int32, _ type: Int32, length: UInt64 = 20) -> [UInt8] {
             var bytes: [UInt8] = []

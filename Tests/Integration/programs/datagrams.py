@@ -311,6 +311,9 @@ def segmentation():
     a.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
     b.setsockopt(SOL_UDP, UDP_GRO, 1)
     say(b.getsockopt(SOL_UDP, UDP_GRO), a.send(b"plain"), b.recv(100))
+    a.sendmsg([bytes(range(250)) * 40], [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", 1000))])
+    data, control, flags, _ = b.recvmsg(70000, 100)
+    say(len(data), data == bytes(range(250)) * 40, names(control), flags)
     a.setsockopt(SOL_UDP, UDP_CORK, 1)
     a.send(b"held ")
     say(a.send(b"together"), events(b, select.POLLIN, 100))
@@ -568,6 +571,27 @@ def many():
     start = time.monotonic()
     say("with a time limit", libc.recvmmsg(b.fileno(), made, 8, 0, timeout), 0.4 < time.monotonic() - start < 2, list(timeout))
     say(libc.recvmmsg(b.fileno(), made, 8, socket.MSG_DONTWAIT, None), errno.errorcode[ctypes.get_errno()])
+
+
+@subject
+def an_error_behind_messages():
+    import ctypes
+
+    a, b = pair()
+    libc = ctypes.CDLL(None, use_errno=True)
+    b.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 0)
+    for round_number in range(3):
+        # The peer vanishes: what was received stays, then comes the error of what is sent to it.
+        b.send(b"x")
+        say(a.recv(10))
+    a.send(b"one")
+    a.send(b"two")
+    a.close()
+    say(b.send(b"to nobody"), select.select([b], [], [], 5)[0] == [b])
+    time.sleep(0.1)
+    say(result(b.recv, 10), result(b.recv, 10), result(b.recv, 10))
+    b.setblocking(False)
+    say(result(b.recv, 10))
 
 
 @subject

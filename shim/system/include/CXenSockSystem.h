@@ -85,12 +85,18 @@ static inline void xs_set_thread_tag(uint64_t tag) { xs_thread_tag = tag; }
 /* The copy to a data ring that this thread has under way, or null: what a signal handler finds that interrupts it. */
 extern __thread void *xs_unpublished_send __attribute__((tls_model("initial-exec")));
 static inline void *_Nullable xs_get_unpublished_send(void) { return xs_unpublished_send; }
-static inline void xs_set_unpublished_send(void *_Nullable send) { xs_unpublished_send = send; }
+static inline void xs_set_unpublished_send(void *_Nullable send) {
+    xs_unpublished_send = send;
+    __asm__ volatile("" ::: "memory");  // before whatever follows, for a signal handler
+}
 
 /* Likewise, the record of a datagram socket. */
 extern __thread void *xs_unpublished_record __attribute__((tls_model("initial-exec")));
 static inline void *_Nullable xs_get_unpublished_record(void) { return xs_unpublished_record; }
-static inline void xs_set_unpublished_record(void *_Nullable record) { xs_unpublished_record = record; }
+static inline void xs_set_unpublished_record(void *_Nullable record) {
+    xs_unpublished_record = record;
+    __asm__ volatile("" ::: "memory");
+}
 
 /* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
  * started; copied, because programs overwrite their environment. */
