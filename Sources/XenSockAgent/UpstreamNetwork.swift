@@ -257,7 +257,12 @@ public final class UpstreamNetwork: SocketNetwork {
     // MARK: The end
 
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
-        asking(descriptor) { Frontend.shutdown($0, how: how) }
+        asking(descriptor) { handle in
+            guard handle.isDatagram, how != Int32(SHUT_WR) else { return Frontend.shutdown(handle, how: how) }
+            // The end of `in` would hide what still comes, which the kernel delivers; the agent's socket shows that end.
+            if how == Int32(SHUT_RDWR) { return Frontend.shutdown(handle, how: Int32(SHUT_WR)) }
+            return Relay.isConnected(handle) ? 0 : -Int(ENOTCONN)
+        }
     }
 
     public func hasUnread(_ descriptor: Int32) -> Bool {

@@ -68,7 +68,8 @@ struct LinuxKernel: SocketKernel {
 
     @inline(__always)
     func send(_ descriptor: Int32, from segments: Segments) -> Int {
-        if let network { return network.send(descriptor, from: segments) }
+        // Relayed bytes go to a placeholder, which is the kernel's.
+        if let network = owner(descriptor) { return network.send(descriptor, from: segments) }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
         if segments.second.isEmpty {
             let first = segments.first

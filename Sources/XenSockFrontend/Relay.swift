@@ -97,6 +97,12 @@
             handle.isV1 ? handle.v1.readable : Int(Frontend.readable(handle))
         }
 
+        /// Whether a connection, or a datagram socket's peer, is set.
+        public static func isConnected(_ handle: SocketHandle) -> Bool {
+            if case .connected = handle.status.state { return true }
+            return false
+        }
+
         /// Whether a connect is under way.
         public static func isConnecting(_ handle: SocketHandle) -> Bool {
             if case .connecting = handle.status.state { return true }
