@@ -24,6 +24,8 @@ public final class UpstreamNetwork: SocketNetwork {
     private var isReported = false
     /// Sockets whose placeholder hung up although the service had not said how they end: it is gone.
     private var hungUp: Set<Int32> = []
+    /// Datagram sockets that are lost and have said so.
+    private var told: Set<Int32> = []
 
     /// A call that takes longer than this has waited for a service that does not answer, in nanoseconds.
     private static let promptly: UInt64 = 1_000_000_000
@@ -76,7 +78,7 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 {
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        return asking { Frontend.socket(domain: domain, type: type | flags, protocol: protocolNumber) }
+        return watched(asking { Frontend.socket(domain: domain, type: type | flags, protocol: protocolNumber) })
     }
 
     public func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
@@ -96,8 +98,14 @@ public final class UpstreamNetwork: SocketNetwork {
         // The library would silence a listener that has hung up.
         _ = poll(descriptor, events: 0)
         return withUnsafeMutablePointer(to: &length) { length in
-            asking(descriptor) { Frontend.accept($0, address, length, flags: flags) }
+            watched(asking(descriptor) { Frontend.accept($0, address, length, flags: flags) })
         }
+    }
+
+    /// A new socket, or the errno in its place.
+    private func watched(_ descriptor: Int32) -> Int32 {
+        if descriptor >= 0, let handle = Relay.find(descriptor) { Relay.watch(handle) }
+        return descriptor
     }
 
     // MARK: Bytes
@@ -129,6 +137,29 @@ public final class UpstreamNetwork: SocketNetwork {
             iovec(iov_base: segments.first.baseAddress, iov_len: segments.first.count),
             iovec(iov_base: segments.second.baseAddress, iov_len: segments.second.count)
         )
+    }
+
+    public func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int {
+        guard let handle = Relay.find(descriptor), let vectors = message.pointee.msg_iov else {
+            return -Int(EAGAIN)
+        }
+        let result = Frontend.receive(
+            handle, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_DONTWAIT), message: message)
+        if result == -Int(ENETDOWN) { hungUp.insert(descriptor) }
+        guard result == -Int(ENETDOWN) || result == -Int(EAGAIN), isLost(handle) else { return result }
+        return told.insert(descriptor).inserted ? -Int(ENETDOWN) : -Int(EAGAIN)
+    }
+
+    public func sendMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int {
+        guard let vectors = message.pointee.msg_iov else { return -Int(EFAULT) }
+        let control = UnsafeRawBufferPointer(
+            start: message.pointee.msg_control, count: message.pointee.msg_controllen)
+        return Int(
+            asking(descriptor) {
+                Frontend.send(
+                    $0, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_NOSIGNAL | MSG_DONTWAIT),
+                    address: message.pointee.msg_name, length: message.pointee.msg_namelen, control: control)
+            })
     }
 
     public func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
@@ -164,7 +195,7 @@ public final class UpstreamNetwork: SocketNetwork {
         var length = socklen_t(4)
         let result = Frontend.getOption(handle, level: SOL_SOCKET, name: SO_ERROR, &error, &length)
         if result < 0 { return Int32(truncatingIfNeeded: -result) }
-        if error != 0 || !isLost(handle) || Relay.hasEnded(handle) { return error }
+        if error != 0 || !isLost(handle) || Relay.hasEnded(handle) || handle.isDatagram { return error }
         return Relay.isConnecting(handle) ? ENETDOWN : ECONNRESET
     }
 
@@ -226,7 +257,12 @@ public final class UpstreamNetwork: SocketNetwork {
     // MARK: The end
 
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
-        asking(descriptor) { Frontend.shutdown($0, how: how) }
+        asking(descriptor) { handle in
+            guard handle.isDatagram, how != Int32(SHUT_WR) else { return Frontend.shutdown(handle, how: how) }
+            // The end of `in` would hide what still comes, which the kernel delivers; the agent's socket shows that end.
+            if how == Int32(SHUT_RDWR) { return Frontend.shutdown(handle, how: Int32(SHUT_WR)) }
+            return Relay.isConnected(handle) ? 0 : -Int(ENOTCONN)
+        }
     }
 
     public func hasUnread(_ descriptor: Int32) -> Bool {
@@ -242,6 +278,7 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func close(_ descriptor: Int32) {
         hungUp.remove(descriptor)
+        told.remove(descriptor)
         _ = asking {
             Relay.close(descriptor)
             return 0

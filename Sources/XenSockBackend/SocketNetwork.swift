@@ -1,3 +1,4 @@
+import Glibc
 import XenSockRing
 
 /// A network other than this kernel's own: what performs the calls on the service's network sockets in the kernel's
@@ -20,6 +21,10 @@ public protocol SocketNetwork: AnyObject {
     /// A count below what was given means that there is no room now: the next room is a new edge.
     func send(_ descriptor: Int32, from segments: Segments) -> Int
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
+    /// recvmsg(2) of a datagram. An error that says that the socket is lost comes once, then EAGAIN.
+    func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int
+    /// sendmsg(2) of a datagram.
+    func sendMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
     func close(_ descriptor: Int32)
     func getsockopt(

@@ -20,7 +20,8 @@ extension LinuxKernel {
             message.msg_iov = vectors
             message.msg_iovlen = segments.second.isEmpty ? 1 : 2
             return withUnsafeMutablePointer(to: &message) {
-                xs_syscall(Int(SYS_recvmsg), Int(descriptor), Int(bitPattern: $0), asked, 0, 0, 0)
+                if let network { return network.receiveMessage(descriptor, $0, flags: Int32(asked)) }
+                return xs_syscall(Int(SYS_recvmsg), Int(descriptor), Int(bitPattern: $0), asked, 0, 0, 0)
             }
         }
         guard result >= 0 else { return result }
@@ -39,7 +40,8 @@ extension LinuxKernel {
             message.msg_iov = vectors
             message.msg_iovlen = segments.second.isEmpty ? 1 : 2
             return withUnsafeMutablePointer(to: &message) {
-                xs_syscall(
+                if let network { return network.sendMessage(descriptor, $0, flags: flags) }
+                return xs_syscall(
                     Int(SYS_sendmsg), Int(descriptor), Int(bitPattern: $0),
                     Int(flags | Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)), 0, 0, 0)
             }

@@ -75,8 +75,17 @@
             return handle.entry.arena != Int(state.pointee.arena)
         }
 
+        /// Has the placeholder of a new socket show its end, as waits do that the library does not see.
+        public static func watch(_ handle: SocketHandle) {
+            if handle.isV1 { return }
+            handle.status.set(StatusLine.Flag.endWanted, true)
+            // The service looks at the flag after it has set EOF, so one of both sees the other.
+            if hasEnded(handle) { handle.domain.notify(handle.entry.port) }
+        }
+
         /// Whether the service has said how a socket ends, or that it has ended.
         public static func hasEnded(_ handle: SocketHandle) -> Bool {
+            if handle.isDatagram { return handle.socket.input.producerValue().has(InProducer.endOfFile) }
             switch handle.status.state {
             case .failedConnect, .reset, .free: return true
             case .connected where handle.isV1: return handle.v1.ring.input.error.loadOrdered() != 0
@@ -88,6 +97,12 @@
         /// Bytes that can be received without waiting.
         public static func readable(_ handle: SocketHandle) -> Int {
             handle.isV1 ? handle.v1.readable : Int(Frontend.readable(handle))
+        }
+
+        /// Whether a connection, or a datagram socket's peer, is set.
+        public static func isConnected(_ handle: SocketHandle) -> Bool {
+            if case .connected = handle.status.state { return true }
+            return false
         }
 
         /// Whether a connect is under way.
