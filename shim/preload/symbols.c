@@ -743,6 +743,36 @@ FILE *xsExportInternalIOFdopen(int fd, const char *mode) {
     return xsFdopen(fd, mode);
 }
 
+int xsExportAioRead(void *request) __asm__("aio_read");
+int xsExportAioRead(void *request) {
+    return xsAioRead(request);
+}
+
+int xsExportAioRead64(void *request) __asm__("aio_read64");
+int xsExportAioRead64(void *request) {
+    return xsAioRead(request);
+}
+
+int xsExportAioWrite(void *request) __asm__("aio_write");
+int xsExportAioWrite(void *request) {
+    return xsAioWrite(request);
+}
+
+int xsExportAioWrite64(void *request) __asm__("aio_write64");
+int xsExportAioWrite64(void *request) {
+    return xsAioWrite(request);
+}
+
+int xsExportLioListio(int mode, void *const *list, int count, void *event) __asm__("lio_listio");
+int xsExportLioListio(int mode, void *const *list, int count, void *event) {
+    return xsLioListio(mode, list, count, event);
+}
+
+int xsExportLioListio64(int mode, void *const *list, int count, void *event) __asm__("lio_listio64");
+int xsExportLioListio64(int mode, void *const *list, int count, void *event) {
+    return xsLioListio(mode, list, count, event);
+}
+
 int xsExportExecve(const char *path, char *const *arguments, char *const *environment) __asm__("execve");
 int xsExportExecve(const char *path, char *const *arguments, char *const *environment) {
     return xsExecve(path, arguments, environment);
@@ -915,6 +945,9 @@ const char *const xsNextNames[xsNextCount] = {
     "fdopen",
     "vdprintf",
     "__vdprintf_chk",
+    "aio_read",
+    "aio_write",
+    "lio_listio",
     "execve",
     "execv",
     "execvp",

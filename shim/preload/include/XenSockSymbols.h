@@ -540,36 +540,53 @@ int xsDprintf(int fd, const char *format, ...) __asm__("dprintf");
 
 int xsDprintfChk(int fd, int flag, const char *format, ...) __asm__("__dprintf_chk");
 
+/* Asynchronous */
+
+int xsAioRead(void *request);
+static inline int xsNextAioRead(void *request) {
+    return ((int (*)(void *request))xsNext(102))(request);
+}
+
+int xsAioWrite(void *request);
+static inline int xsNextAioWrite(void *request) {
+    return ((int (*)(void *request))xsNext(103))(request);
+}
+
+int xsLioListio(int mode, void *const *list, int count, void *event);
+static inline int xsNextLioListio(int mode, void *const *list, int count, void *event) {
+    return ((int (*)(int mode, void *const *list, int count, void *event))xsNext(104))(mode, list, count, event);
+}
+
 /* Execution */
 
 int xsExecve(const char *path, char *const *arguments, char *const *environment);
 static inline int xsNextExecve(const char *path, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(102))(path, arguments, environment);
+    return ((int (*)(const char *path, char *const *arguments, char *const *environment))xsNext(105))(path, arguments, environment);
 }
 
 int xsExecv(const char *path, char *const *arguments);
 static inline int xsNextExecv(const char *path, char *const *arguments) {
-    return ((int (*)(const char *path, char *const *arguments))xsNext(103))(path, arguments);
+    return ((int (*)(const char *path, char *const *arguments))xsNext(106))(path, arguments);
 }
 
 int xsExecvp(const char *file, char *const *arguments);
 static inline int xsNextExecvp(const char *file, char *const *arguments) {
-    return ((int (*)(const char *file, char *const *arguments))xsNext(104))(file, arguments);
+    return ((int (*)(const char *file, char *const *arguments))xsNext(107))(file, arguments);
 }
 
 int xsExecvpe(const char *file, char *const *arguments, char *const *environment);
 static inline int xsNextExecvpe(const char *file, char *const *arguments, char *const *environment) {
-    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(105))(file, arguments, environment);
+    return ((int (*)(const char *file, char *const *arguments, char *const *environment))xsNext(108))(file, arguments, environment);
 }
 
 int xsFexecve(int fd, char *const *arguments, char *const *environment);
 static inline int xsNextFexecve(int fd, char *const *arguments, char *const *environment) {
-    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(106))(fd, arguments, environment);
+    return ((int (*)(int fd, char *const *arguments, char *const *environment))xsNext(109))(fd, arguments, environment);
 }
 
 int xsExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags);
 static inline int xsNextExecveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
-    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(107))(directory, path, arguments, environment, flags);
+    return ((int (*)(int directory, const char *path, char *const *arguments, char *const *environment, int flags))xsNext(110))(directory, path, arguments, environment, flags);
 }
 
 int xsExecl(const char *path, const char *argument, ...) __asm__("execl");
@@ -580,31 +597,31 @@ int xsExecle(const char *path, const char *argument, ...) __asm__("execle");
 
 int xsPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawn(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(108))(child, path, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *path, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(111))(child, path, actions, attributes, arguments, environment);
 }
 
 int xsPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment);
 static inline int xsNextPosixSpawnp(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment) {
-    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(109))(child, file, actions, attributes, arguments, environment);
+    return ((int (*)(pid_t *child, const char *file, const void *actions, const void *attributes, char *const *arguments, char *const *environment))xsNext(112))(child, file, actions, attributes, arguments, environment);
 }
 
 int xsSystem(const char *command);
 static inline int xsNextSystem(const char *command) {
-    return ((int (*)(const char *command))xsNext(110))(command);
+    return ((int (*)(const char *command))xsNext(113))(command);
 }
 
 FILE *xsPopen(const char *command, const char *mode);
 static inline FILE *xsNextPopen(const char *command, const char *mode) {
-    return ((FILE *(*)(const char *command, const char *mode))xsNext(111))(command, mode);
+    return ((FILE *(*)(const char *command, const char *mode))xsNext(114))(command, mode);
 }
 
 /* SystemCall */
 
 long xsSyscall(long number, long a, long b, long c, long d, long e, long f);
 static inline long xsNextSyscall(long number, long a, long b, long c, long d, long e, long f) {
-    return ((long (*)(long number, ...))xsNext(112))(number, a, b, c, d, e, f);
+    return ((long (*)(long number, ...))xsNext(115))(number, a, b, c, d, e, f);
 }
 
-enum { xsNextCount = 113 };
+enum { xsNextCount = 116 };
 
 #endif
