@@ -8,6 +8,7 @@
 
 static const symbol_case *const tables[] = {
     socket_cases, byte_cases, transfer_cases, wait_cases, descriptor_cases, process_cases, name_cases, stream_cases,
+    number_cases,
 };
 
 int fresh_socket(const subject *on) { return socket(on->redirected ? AF_INET : AF_UNIX, SOCK_STREAM, 0); }

@@ -40,7 +40,7 @@ typedef struct {
 } symbol_case;
 
 extern const symbol_case socket_cases[], byte_cases[], transfer_cases[], wait_cases[], descriptor_cases[],
-    process_cases[], name_cases[], stream_cases[];
+    process_cases[], name_cases[], stream_cases[], number_cases[];
 
 /* A socket of the subject's family, and an address to bind it to. */
 int fresh_socket(const subject *on);
