@@ -12,7 +12,7 @@ SWIFT_FLAGS ?=
 help:
 	@echo 'make build       the programs in build/bin, the library in build/lib'
 	@echo 'make demo        builds, and shows unmodified programs that use the network without having one'
-	@echo 'make test        all tests: unit, models, symbol table, integration, format'
+	@echo 'make test        all tests: unit, models, symbol table, integration, hard cases, stress, format'
 	@echo 'make compat      compares programs natively and under XenSock: CPython'"'"'s own tests, real programs; writes docs/COMPATIBILITY.md'
 	@echo 'make bench       compares XenSock with the native loopback: ratios, in about two minutes'
 	@echo 'make format      formats the Swift sources; make lint checks them'

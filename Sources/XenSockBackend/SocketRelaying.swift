@@ -154,8 +154,30 @@ extension BackendSocket {
         if events & (gone | EpollEvents.readHangup) != 0 { (relay.isReadable, relay.isEndAnnounced) = (true, true) }
         wantsTurn = true
         // The kernel says so of an end that was closed with bytes unread: TCP resets then, and so does this.
-        if events & EpollEvents.error != 0 { return finish(abort: true) }
+        if events & EpollEvents.error != 0 {
+            sendRest(relay)
+            return finish(abort: true)
+        }
         if events & EpollEvents.hangup != 0 { endRelay(relay) }
+    }
+
+    /// Before a reset: natively what the program wrote is mostly with the peer already. The program's end is closed, so
+    /// this comes to an end.
+    private func sendRest(_ relay: Relay) {
+        while relay.fillerBytes > 0 {
+            let count = kernel.receiveFiller(placeholder)
+            guard count > 0 else { break }
+            relay.fillerBytes = max(0, relay.fillerBytes - count)
+        }
+        while !outClosed, deferred.isEmpty, relay.fillerBytes == 0 {
+            let space = relay.outbound.space(limit: Self.budget)
+            let taken = space.count > 0 ? kernel.receiveRelayed(placeholder, into: space) : 0
+            if taken > 0 { relay.outbound.produce(taken) }
+            guard !relay.outbound.isEmpty else { return }
+            let count = kernel.send(network, from: relay.outbound.bytes(limit: Self.budget))
+            guard count > 0 else { return }
+            relay.outbound.consume(count)
+        }
     }
 
     /// HUP: the last copy of the program's end is closed, or both directions are shut. Either way nobody reads any more,
@@ -306,7 +328,9 @@ extension BackendSocket {
             case Errno.eagain: relay.isReadable = false
             case Errno.eintr: wantsTurn = true
             // Closed with bytes unread.
-            default: finish(abort: true)
+            default:
+                sendRest(relay)
+                finish(abort: true)
             }
         }
     }

@@ -23,6 +23,13 @@ func receive(
     }
 }
 
+/// recv(2) of no bytes from a stream, which waits until there are some. Unlike read(2), which returns at once.
+private func awaitBytes(_ socket: SocketHandle, flags: Int32) -> Int {
+    var byte: UInt8 = 0
+    let result = receive(socket, &byte, 1, flags: flags & ~Int32(MSG_TRUNC | MSG_WAITALL) | Int32(MSG_PEEK))
+    return min(result, 0)
+}
+
 /// The vectors of readv(2) from a redirected socket. Returns the kernel's value.
 func receive(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: Int32, flags: Int32) -> Int {
     let size = total(vectors, count)
@@ -136,6 +143,7 @@ func noteArrivals(_ messages: UnsafePointer<mmsghdr>?, _ count: Int) {
 @c @implementation
 public func xsRecv(_ fd: Int32, _ buffer: UnsafeMutableRawPointer?, _ size: Int, _ flags: Int32) -> Int {
     guard let socket = Frontend.find(fd) else { return xsNextRecv(fd, buffer, size, flags) }
+    if size == 0, !socket.isDatagram { return returned(awaitBytes(socket, flags: flags)) }
     return returned(receive(socket, buffer, size, flags: flags))
 }
 

@@ -1,4 +1,4 @@
-// Multicast between two sockets, interfaces by index, binding to a device.
+// Multicast between two sockets, interfaces by index.
 #define _GNU_SOURCE
 #include "cases.h"
 #include <net/if.h>
@@ -6,7 +6,6 @@
 int main(void) {
     int a = must("socket", socket(AF_INET, SOCK_DGRAM, 0)), b = must("socket", socket(AF_INET, SOCK_DGRAM, 0)), yes = 1;
     unsigned index = if_nametoindex("lo");
-    char buffer[64];
     struct sockaddr_in any = {.sin_family = AF_INET}, group = {.sin_family = AF_INET};
     must("SO_REUSEADDR", setsockopt(b, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes));
     must("bind", bind(b, (struct sockaddr *)&any, sizeof any));
@@ -24,12 +23,6 @@ int main(void) {
     say_text("member", b);
     say("IP_DROP_MEMBERSHIP", setsockopt(b, IPPROTO_IP, IP_DROP_MEMBERSHIP, &member, sizeof member));
     say("no such interface", (member.imr_ifindex = 9999, setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &member, sizeof member)));
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    say("SO_BINDTODEVICE", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
-    socklen_t length = sizeof buffer;
-    say("getsockopt", getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, buffer, &length));
-    print("  %s %u\n", buffer, length);
-    say("no such device", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "nosuch0", 8));
-    say("SO_PRIORITY", setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &yes, sizeof yes));
+    say("SO_PRIORITY", setsockopt(a, SOL_SOCKET, SO_PRIORITY, &yes, sizeof yes));
     return done();
 }

@@ -42,7 +42,7 @@ int main(void) {
     tell(high, "above the limit");
     say_text("client", client);
     say("poll", poll(&(struct pollfd){high, POLLOUT, 0}, 1, 0));
-    say("dup2 to it", dup2(fd, 60));
+    say("dup2 to another", dup2(fd, 61));
     limit(3000);
     int good = 0;
     for (int index = 0; index < 2500; index++) {

@@ -25,6 +25,9 @@ int main(void) {
     close(fd);
     fd = accept(server, NULL, NULL);
     say("accept the second", fd);
+    close(fd);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    connect_on(fd, port_of(server));
     say("accept, none free", accept(server, NULL, NULL));
     return done();
 }
