@@ -21,20 +21,15 @@ enum AbandonedLocks {
             }
             if xs_is_frame_alive(last.frame) != 0 { return }
             xs_pop_held()
-            forgetSends(below: last.frame)
+            // Its own lay in frames that are gone, and must not be followed.
+            xs_set_unpublished_send(last.send)
+            xs_set_unpublished_record(last.record)
             guard let address = last.word else { continue }
             let word = SharedWord64(address)
             // Interrupted before it had the lock, or behind its release.
             guard word.load() == tag else { continue }
             settle(address, last.fd)
             word.store(0)
-        }
-    }
-
-    /// The stack holds no copy of theirs any more.
-    private static func forgetSends(below frame: UInt) {
-        while let send = UnpublishedSend.current, UInt(bitPattern: send) < frame {
-            UnpublishedSend.current = send.pointee.below
         }
     }
 

@@ -97,6 +97,9 @@ enum { XS_HELD_LOCKS = 4 };
 struct xs_held_lock {
     void *_Nullable word;
     uintptr_t frame;
+    /* What was unpublished before: the copies of calls further out. */
+    void *_Nullable send;
+    void *_Nullable record;
     int32_t fd;
 };
 struct xs_held_locks {
@@ -124,6 +127,8 @@ static inline void xs_push_held(void *_Nonnull word, int32_t fd) {
     if (at < XS_HELD_LOCKS) {
         xs_held_locks.locks[at].word = word;
         xs_held_locks.locks[at].frame = xs_stack_pointer();
+        xs_held_locks.locks[at].send = xs_unpublished_send;
+        xs_held_locks.locks[at].record = xs_unpublished_record;
         xs_held_locks.locks[at].fd = fd;
     }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
