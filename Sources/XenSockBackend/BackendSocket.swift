@@ -87,9 +87,17 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// The seconds of SO_LINGER; nil while it is off. And whether it was ever set.
     var lingerSeconds: Int32?
     var hasSetLinger = false
+    /// SO_RCVLOWAT in bytes, at least 1.
+    var lowWater: UInt32 = 1
+    /// The last urgent byte and its place in `in`, while the service has not read beyond it; and SO_OOBINLINE.
+    var urgent: (byte: UInt8, mark: UInt32)?
+    var isUrgentInline = false
     /// Where `out` ends for a draining socket, and when it last moved.
     var drainEnd: UInt32 = 0
     var lastProgress: UInt64 = 0
+    /// Until when the program's close(2) may wait for the peer's acknowledgement; and whether the kernel has it all.
+    var lingerEnd: UInt64?
+    var isAwaitingPeer = false
 
     /// There is work: call `turn` soon. The reactor clears it.
     var wantsTurn = false
@@ -194,6 +202,7 @@ final class BackendSocket<Kernel: SocketKernel> {
 
     private func streamEvent(_ events: UInt32) throws(RingViolation) {
         let broken = EpollEvents.error | EpollEvents.hangup
+        if events & EpollEvents.urgent != 0, phase == .connected { takeUrgent() }
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent) != 0 { trustsShortReads = false }
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent | EpollEvents.input) != 0 { readable = true }
         if events & (broken | EpollEvents.output) != 0 { writable = true }

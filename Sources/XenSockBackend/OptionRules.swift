@@ -1,23 +1,30 @@
 /// Which socket options go to the kernel as they are, and which may not: a value is the frontend's bytes, but the kernel
-/// reads it as the service's. Pointers, descriptors and the service's own privileges must not come from there.
+/// reads it as the service's. Pointers, descriptors and the service's own privileges must not come from there. What is
+/// not passed on gets the number that the kernel gives a program that may not, or asks for what is not there.
 enum OptionRules {
-    /// - Parameter reading: getsockopt(2), not setsockopt(2).
+    /// - Parameters:
+    ///   - domain: the socket's.
+    ///   - value: what is to be set; nil for getsockopt(2).
     /// - Returns: 0, or the positive errno to answer.
-    static func refusal(level: Int32, name: Int32, reading: Bool) -> Int32 {
+    static func refusal(domain: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?) -> Int32 {
         switch level {
-        case OptionNumber.solSocket: socketRefusal(name)
-        case OptionNumber.ipprotoTCP: tcpRefusal(name)
-        // From 64 on: netfilter's tables (pointers); from 200 on: multicast routing.
-        case OptionNumber.ipprotoIP: name == 19 || name >= 64 ? Errno.enoprotoopt : 0
-        case OptionNumber.ipprotoIPv6: ipv6Refusal(name)
-        // What TCP answers for a level that it does not know.
-        default: reading ? Errno.eopnotsupp : Errno.enoprotoopt
+        case OptionNumber.solSocket: return socketRefusal(domain, name, value)
+        case OptionNumber.ipprotoTCP: return tcpRefusal(name, value)
+        case OptionNumber.ipprotoIP: return filterRefusal(name, [64, 65, 66, 67, 96, 97, 98, 99])
+        case OptionNumber.ipprotoIPv6 where domain != SocketDomain.inet:
+            return filterRefusal(name, [64, 65, 68, 69])
+        default:
+            // What TCP answers for a level that it does not know.
+            return value == nil && domain != SocketDomain.inet6 ? Errno.eopnotsupp : Errno.enoprotoopt
         }
     }
 
     /// As above, for a socket of `type`: datagram and raw sockets have more levels.
-    static func refusal(level: Int32, name: Int32, reading: Bool, of type: UInt32) -> Int32 {
-        guard type != SocketType.stream else { return refusal(level: level, name: name, reading: reading) }
+    static func refusal(
+        domain: UInt32, type: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?
+    ) -> Int32 {
+        let reading = value == nil
+        guard type != SocketType.stream else { return refusal(domain: domain, level: level, name: name, value: value) }
         switch level {
         // UDP_ENCAP hands packets to IPsec.
         case OptionNumber.ipprotoUDP, OptionNumber.ipprotoUDPLite: return name == 100 ? Errno.enoprotoopt : 0
@@ -30,18 +37,50 @@ enum OptionRules {
         // IP_OPTIONS, and IPv6's extension headers: a route in them would lead past the policy.
         case OptionNumber.ipprotoIP where name == 4 && !reading: return Errno.eperm
         case OptionNumber.ipprotoIPv6 where !reading && [6, 54, 55, 57, 59].contains(name): return Errno.eperm
-        default: return refusal(level: level, name: name, reading: reading)
+        default: return refusal(domain: domain, level: level, name: name, value: value)
         }
     }
 
-    /// Whether only root, or who has the service's own user, may set this: the kernel would ask for the service's
-    /// privileges, not for the frontend's.
-    static func needsPrivilege(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Bool {
+    /// What a program without privileges gets where the kernel asks for some: it would look at the service's, not at
+    /// the frontend's.
+    ///
+    /// - Returns: 0 if anyone may set this, else the positive errno.
+    static func unprivilegedRefusal(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
+        let number = value.count >= 4 ? value.loadUnaligned(as: Int32.self) : 0
         switch (level, name) {
-        // TCP_CONGESTION, SO_RESERVE_MEM.
-        case (OptionNumber.ipprotoTCP, 13), (OptionNumber.solSocket, 73): true
+        // SO_DEBUG.
+        case (OptionNumber.solSocket, 1): return number == 0 ? 0 : Errno.eacces
         // SO_PRIORITY: anyone may have 0 to 6.
-        case (OptionNumber.solSocket, 12): value.count >= 4 && value.loadUnaligned(as: UInt32.self) > 6
+        case (OptionNumber.solSocket, 12): return number < 0 || number > 6 ? Errno.eperm : 0
+        // SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_BINDTODEVICE, SO_MARK, SO_BINDTOIFINDEX, SO_RESERVE_MEM.
+        case (OptionNumber.solSocket, 32), (OptionNumber.solSocket, 33), (OptionNumber.solSocket, 36),
+            (OptionNumber.solSocket, 25), (OptionNumber.solSocket, 62), (OptionNumber.solSocket, 73):
+            return Errno.eperm
+        // SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET.
+        case (OptionNumber.solSocket, 46), (OptionNumber.solSocket, 69), (OptionNumber.solSocket, 70):
+            return number == 0 ? 0 : Errno.eperm
+        // TCP_CONGESTION: not every algorithm is for everyone.
+        case (OptionNumber.ipprotoTCP, 13): return Errno.eperm
+        // IP_TRANSPARENT, IPV6_TRANSPARENT.
+        case (OptionNumber.ipprotoIP, 19), (OptionNumber.ipprotoIPv6, 75): return number == 0 ? 0 : Errno.eperm
+        // IP_IPSEC_POLICY, IP_XFRM_POLICY, IPV6_IPSEC_POLICY, IPV6_XFRM_POLICY.
+        case (OptionNumber.ipprotoIP, 16), (OptionNumber.ipprotoIP, 17), (OptionNumber.ipprotoIPv6, 34),
+            (OptionNumber.ipprotoIPv6, 35):
+            return Errno.eperm
+        // IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS.
+        case (OptionNumber.ipprotoIPv6, 54), (OptionNumber.ipprotoIPv6, 55), (OptionNumber.ipprotoIPv6, 59):
+            return Errno.eperm
+        default: return 0
+        }
+    }
+
+    /// Whether getsockopt(2) reads from the value first.
+    static func readsValue(level: Int32, name: Int32) -> Bool {
+        switch (level, name) {
+        // IP_MSFILTER, MCAST_MSFILTER, IPV6_FLOWLABEL_MGR.
+        case (OptionNumber.ipprotoIP, 41), (OptionNumber.ipprotoIP, 48), (OptionNumber.ipprotoIPv6, 48),
+            (OptionNumber.ipprotoIPv6, 32):
+            true
         default: false
         }
     }
@@ -55,36 +94,41 @@ enum OptionRules {
         }
     }
 
-    private static func socketRefusal(_ name: Int32) -> Int32 {
+    private static func socketRefusal(_ domain: UInt32, _ name: Int32, _ value: UnsafeRawBufferPointer?) -> Int32 {
+        // A short value comes before all others but those that have a size of their own.
+        if let value, value.count < 4, name != 25 { return Errno.einval }
         switch name {
-        // SO_DEBUG, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MARK, SO_BINDTODEVICE, SO_BINDTOIFINDEX: privileges.
-        case 1, 32, 33, 36, 25, 62: 1
-        // SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF and _EBPF: pointers and descriptors.
-        case 26, 50, 51, 52: Errno.enoprotoopt
-        // SO_PEERPIDFD makes a descriptor of the service's; SO_PEERCRED and its kin would tell about the service.
-        case OptionNumber.soPeerPidfd, OptionNumber.soPeerCredentials, 31, 59: Errno.enoprotoopt
-        // SO_ZEROCOPY and SO_BUSY_POLL concern the caller's memory and processor.
-        case 60, 46, 69, 70: Errno.eopnotsupp
-        default: 0
+        // SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF: a struct of 16 bytes with a pointer in it.
+        case 26 where value != nil, 51 where value != nil: return value?.count == 16 ? Errno.eperm : Errno.einval
+        // SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF: a descriptor.
+        case 50 where value != nil, 52 where value != nil: return value?.count == 4 ? Errno.eperm : Errno.einval
+        // Of the pairs and listeners of AF_UNIX these tell about the service, or make a descriptor of the service's.
+        case OptionNumber.soPeerCredentials, OptionNumber.soPeerPidfd, 31, 59:
+            return domain == SocketDomain.unix && value == nil ? Errno.enoprotoopt : 0
+        // SO_ZEROCOPY concerns the caller's memory.
+        case 60: return (value?.loadUnaligned(as: Int32.self) ?? 0) == 0 ? 0 : Errno.eopnotsupp
+        default: return 0
         }
     }
 
-    private static func tcpRefusal(_ name: Int32) -> Int32 {
+    private static func tcpRefusal(_ name: Int32, _ value: UnsafeRawBufferPointer?) -> Int32 {
+        guard let value else {
+            // TCP_ZEROCOPY_RECEIVE reads addresses in its value.
+            return name == 35 ? Errno.einval : 0
+        }
         switch name {
-        // TCP_REPAIR and its kin, TCP_MD5SIG, TCP_MD5SIG_EXT, TCP_FASTOPEN_KEY, TCP_AO_*: privileges.
-        case 19, 20, 21, 22, 29, 14, 32, 33, 38, 39, 40, 41, 42, 43: 1
-        // TCP_ULP changes what the byte stream is; TCP_ZEROCOPY_RECEIVE writes to addresses in its value.
-        case 31, 35: Errno.enoprotoopt
-        default: 0
+        // TCP_REPAIR and TCP_AO_REPAIR change what the byte stream is.
+        case 19, 43: return value.count < 4 ? Errno.einval : Errno.eperm
+        // So does TCP_ULP; this kernel knows none, so to speak.
+        case 31: return value.isEmpty ? Errno.einval : Errno.enoent
+        default: return 0
         }
     }
 
-    private static func ipv6Refusal(_ name: Int32) -> Int32 {
-        switch name {
-        // netfilter's tables; IPV6_TRANSPARENT.
-        case 64, 65, 68, 69, 75: Errno.enoprotoopt
-        case 200...: Errno.enoprotoopt
-        default: 0
-        }
+    /// The tables of netfilter, whose values hold pointers: what a program without privileges gets. SO_ORIGINAL_DST (80)
+    /// is harmless; from 128 on there are others and multicast routing.
+    private static func filterRefusal(_ name: Int32, _ tables: Set<Int32>) -> Int32 {
+        if tables.contains(name) { return Errno.eperm }
+        return name >= 128 ? Errno.enoprotoopt : 0
     }
 }

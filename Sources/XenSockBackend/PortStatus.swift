@@ -12,6 +12,7 @@ struct PortStatus {
     /// The socket's kind stands, and its state is the last to be seen.
     func open(domain: UInt32, type: UInt32, state: StatusLine.State) {
         word(StatusLine.error).store(0)
+        SharedWord64(base + StatusLine.urgent).store(0)
         word(StatusLine.kind).store(
             StatusLine.kind(domain: UInt16(truncatingIfNeeded: domain), type: UInt16(truncatingIfNeeded: type)))
         word(StatusLine.state).storeOrdered(state.rawValue)
@@ -24,6 +25,12 @@ struct PortStatus {
 
     /// Whether an error is pending.
     var hasError: Bool { word(StatusLine.error).loadOrdered() != 0 }
+
+    /// An urgent byte came, which stands at the index `mark` of `in`.
+    func setUrgent(_ byte: UInt8, mark: UInt32) {
+        let flags = StatusLine.Urgent.valid | StatusLine.Urgent.mark | StatusLine.Urgent.queued
+        SharedWord64(base + StatusLine.urgent).store(UInt64(mark) << 32 | flags | UInt64(byte))
+    }
 
     /// Takes the pending SO_ERROR.
     func takeError() -> Int32 { Int32(bitPattern: word(StatusLine.error).exchange(0)) }

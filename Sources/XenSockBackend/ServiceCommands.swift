@@ -123,8 +123,9 @@ extension Service {
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
                 let user = session.credentials.userID
-                if user != 0, user != userID, OptionRules.needsPrivilege(level: level, name: name, value: bytes) {
-                    return incoming.response(0 &- Errno.eperm)
+                if user != 0, user != userID {
+                    let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
+                    guard refusal == 0 else { return incoming.response(0 &- refusal) }
                 }
                 return incoming.response(socket.setsockopt(level: level, name: name, value: bytes, at: position))
             }
@@ -276,6 +277,11 @@ extension Service {
             // Uninitialised memory of the service must not reach the frontend, whatever the kernel leaves out.
             value.initializeMemory(as: UInt8.self, repeating: 0)
             var length = min(room, UInt32(ArgumentArea.slotSize))
+            if OptionRules.readsValue(level: level, name: name) {
+                guard arguments.read(incoming.requestID, into: base, count: Int(length)) else {
+                    return incoming.response(0 &- Errno.einval)
+                }
+            }
             let ret = socket.getsockopt(level: level, name: name, value: base, length: &length)
             guard ret == 0 else { return incoming.response(ret) }
             length = min(length, UInt32(ArgumentArea.slotSize))

@@ -51,10 +51,15 @@ extension BackendSocket {
                 try sendRest()
                 return finish(abort: true)
             }
-            if outClosed { return finish(abort: false) }
-            let waiting = try outRing.waiting()
-            if waiting == 0, deferred.isEmpty { return finish(abort: false) }
+            if let lingerSeconds, lingerSeconds > 0 {
+                lingerEnd = kernel.now() &+ UInt64(lingerSeconds) &* 1_000_000_000
+            }
+            if outClosed, lingerEnd == nil { return finish(abort: false) }
+            let waiting = outClosed ? 0 : try outRing.waiting()
+            if waiting == 0, deferred.isEmpty, lingerEnd == nil { return finish(abort: false) }
             phase = .draining
+            // Who closed with SO_LINGER learns by this that it was the last reference.
+            status.setState(.free)
             drainEnd = outRing.consumed &+ waiting
             lastProgress = kernel.now()
             wantsTurn = true
@@ -62,6 +67,19 @@ extension BackendSocket {
             violation = "indexes beyond the ring"
             finish(abort: true)
         }
+    }
+
+    /// The kernel has all bytes of a draining socket. With SO_LINGER the end is when the peer has them, too.
+    func finishDraining() {
+        guard let lingerEnd, network >= 0, kernel.now() < lingerEnd else { return finish(abort: false) }
+        if !isAwaitingPeer {
+            isAwaitingPeer = true
+            _ = kernel.shutdown(network, how: ShutdownHow.write)
+        }
+        var unacknowledged: Int32 = 0
+        let result = kernel.ioctl(network, request: IoctlRequest.outputQueue, value: &unacknowledged)
+        // Else the acknowledgement of the end is an event.
+        if result < 0 || unacknowledged == 0 { finish(abort: false) }
     }
 
     /// Whether data came that the program never read: then TCP resets, and so does closing here.
@@ -88,6 +106,11 @@ extension BackendSocket {
     /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
     func drainDeadline(now: UInt64) -> UInt64? {
         guard isTimed else { return nil }
+        if isAwaitingPeer, let lingerEnd {
+            if now < lingerEnd { return lingerEnd }
+            finish(abort: false)
+            return nil
+        }
         let deadline = lastProgress &+ Self.drainLimit
         if now < deadline { return deadline }
         finish(abort: true)

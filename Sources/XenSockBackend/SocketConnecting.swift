@@ -140,6 +140,8 @@ extension BackendSocket {
         bufferLimits = listener.bufferLimits
         guard mapDataRing() else { return 0 &- Errno.einval }
         if listener.hasSetLinger { inheritLinger() }
+        lowWater = listener.lowWater
+        isUrgentInline = listener.isUrgentInline
         return established()
     }
 }

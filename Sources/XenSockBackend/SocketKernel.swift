@@ -64,6 +64,8 @@ protocol SocketKernel {
     ) -> Int
     /// sendmsg(2), with MSG_NOSIGNAL.
     func sendMessage(_ descriptor: Int32, from segments: Segments, _ buffers: MessageBuffers, flags: Int32) -> Int
+    /// Receives an urgent byte. Returns it, or a negative errno.
+    func receiveUrgent(_ descriptor: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
     func close(_ descriptor: Int32)
     func getsockopt(
@@ -117,4 +119,6 @@ extension SocketKernel {
             setsockopt(descriptor, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
         }
     }
+
+    func receiveUrgent(_ descriptor: Int32) -> Int { Int(0 &- Errno.einval) }
 }

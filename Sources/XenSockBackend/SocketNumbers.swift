@@ -1,6 +1,7 @@
 /// Linux's numbers that the sockets' state machine decides on, as they stand on the wire and at the kernel.
 enum Errno {
     static let eperm: Int32 = 1
+    static let enoent: Int32 = 2
     static let eio: Int32 = 5
     static let ebadf: Int32 = 9
     static let eagain: Int32 = 11
@@ -54,8 +55,10 @@ enum OptionNumber {
     static let soError: Int32 = 4
     static let soSendBuffer: Int32 = 7
     static let soReceiveBuffer: Int32 = 8
+    static let soUrgentInline: Int32 = 10
     static let soLinger: Int32 = 13
     static let soPeerCredentials: Int32 = 17
+    static let soReceiveLowWater: Int32 = 18
     static let soDomain: Int32 = 39
     static let soCookie: Int32 = 57
     static let soPeerPidfd: Int32 = 77

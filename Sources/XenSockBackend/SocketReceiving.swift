@@ -5,7 +5,9 @@ import XenSockWire
 extension BackendSocket {
     func receiveTurn() throws(RingViolation) {
         if endOfFile, !placeholderShut, status.isEndWanted { shutPlaceholder(ShutdownHow.write) }
-        guard readable, !endOfFile else { return }
+        guard !endOfFile else { return }
+        if urgent != nil, try !passMark() { return }
+        guard readable else { return }
         let space = try inRing.free(limit: Self.budget)
         if space.count == 0 {
             // The frontend rings when half of the ring is free; if it consumed just now, it will not.
@@ -32,7 +34,8 @@ extension BackendSocket {
     }
 
     func publish(_ count: UInt32) throws(RingViolation) {
-        if try inRing.publish(count, edge: status.isEdgeTriggered) { sendToken() }
+        let quiet = lowWater > 1 && count > 0 ? try !isReadable(with: count) : false
+        if try inRing.publish(count, edge: status.isEdgeTriggered, quiet: quiet) { sendToken() }
     }
 
     /// The peer has finished. After a failed send this is the end of the socket.

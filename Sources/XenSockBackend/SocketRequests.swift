@@ -82,11 +82,23 @@ extension BackendSocket {
     ///   - length: the room; then the value's length.
     func getsockopt(level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name, reading: true, of: type)
+        let refusal = OptionRules.refusal(domain: domain, type: type, level: level, name: name, value: nil)
         guard refusal == 0 else { return 0 &- refusal }
         if let pending = pendingOption(level: level, name: name) {
             length = min(length, UInt32(pending.length))
             withUnsafeBytes(of: pending.value) { value.copyMemory(from: $0.baseAddress!, byteCount: Int(length)) }
+            return 0
+        }
+        if level == OptionNumber.solSocket, name == OptionNumber.soUrgentInline, type == SocketType.stream {
+            length = min(length, 4)
+            withUnsafeBytes(of: Int32(isUrgentInline ? 1 : 0)) {
+                value.copyMemory(from: $0.baseAddress!, byteCount: Int(length))
+            }
+            return 0
+        }
+        if level == OptionNumber.solSocket, name == OptionNumber.soReceiveLowWater, type == SocketType.stream {
+            length = min(length, 4)
+            withUnsafeBytes(of: lowWater) { value.copyMemory(from: $0.baseAddress!, byteCount: Int(length)) }
             return 0
         }
         return kernel.getsockopt(network, level: level, name: name, value: value, length: &length)
@@ -97,8 +109,17 @@ extension BackendSocket {
     ///   - position: the index of `out` at which options that act on the stream take effect.
     func setsockopt(level: Int32, name: Int32, value: UnsafeRawBufferPointer, at position: UInt32) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enoprotoopt }
-        let refusal = OptionRules.refusal(level: level, name: name, reading: false, of: type)
+        let refusal = OptionRules.refusal(domain: domain, type: type, level: level, name: name, value: value)
         guard refusal == 0 else { return 0 &- refusal }
+        let isStream = type == SocketType.stream
+        if level == OptionNumber.solSocket, name == OptionNumber.soReceiveLowWater, isStream {
+            return setLowWater(value)
+        }
+        if level == OptionNumber.solSocket, name == OptionNumber.soUrgentInline, isStream {
+            // Not the kernel's: the byte is wanted before the stream has come to it.
+            isUrgentInline = value.loadUnaligned(as: Int32.self) != 0
+            return 0
+        }
         guard let size = OptionRules.orderedSize(level: level, name: name) else {
             let result = kernel.setsockopt(network, level: level, name: name, value: value)
             if result == 0 { noteBuffer(level: level, name: name, value: value) }

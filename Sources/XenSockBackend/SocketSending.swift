@@ -6,7 +6,7 @@ import XenSockWire
 extension BackendSocket {
     func transmitTurn() throws(RingViolation) {
         guard !outClosed else {
-            if phase == .draining { finish(abort: false) }
+            if phase == .draining { finishDraining() }
             return
         }
         guard writable else { return }
@@ -18,7 +18,7 @@ extension BackendSocket {
             waiting = left < waiting ? left : waiting
         }
         if waiting == 0 {
-            if phase == .draining { return finish(abort: false) }
+            if phase == .draining { return finishDraining() }
             if try !outRing.idle() { wantsTurn = true }
             return
         }

@@ -104,6 +104,14 @@ struct LinuxKernel: SocketKernel {
         return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(descriptor), address($0.baseAddress), 1, flags) }
     }
 
+    func receiveUrgent(_ descriptor: Int32) -> Int {
+        var byte: UInt8 = 0
+        let result = withUnsafeMutablePointer(to: &byte) {
+            call(SYS_recvfrom, Int(descriptor), Int(bitPattern: $0), 1, Int(MSG_OOB | MSG_DONTWAIT))
+        }
+        return result == 1 ? Int(byte) : result == 0 ? Int(0 &- Errno.eagain) : result
+    }
+
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
         if let network = owner(descriptor) { return network.shutdown(descriptor, how: how) }
         return Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))

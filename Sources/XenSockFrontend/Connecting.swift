@@ -10,8 +10,8 @@ extension Frontend {
 
     /// connect(2).
     public static func connect(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
-        guard let address else { return -Int(EFAULT) }
-        guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
+        let address = programAddress(address, length)
+        guard let address = address.value else { return address.error }
         let result = connect(handle, to: address)
         if result == 0, handle.isRelayed { LocalDomain.widen(handle.fd) }
         return result
@@ -30,7 +30,7 @@ extension Frontend {
         let blocking = !status.isNonBlocking
         switch status.state {
         case .connecting:
-            return blocking ? reported(status, socket.awaitConnect()) : -Int(EALREADY)
+            return blocking ? reported(handle, socket.awaitConnect()) : -Int(EALREADY)
         case .connected:
             if !status.has(connectUnreported) { return -Int(EISCONN) }
             status.set(connectUnreported, false)
@@ -38,6 +38,7 @@ extension Frontend {
         case .failedConnect where status.has(connectUnreported):
             status.set(connectUnreported, false)
             let error = status.takeError()
+            socket.forgetFailure()
             return error != 0 ? -error : -Int(ECONNABORTED)
         case .listening, .reset:
             return -Int(EISCONN)
@@ -46,6 +47,7 @@ extension Frontend {
         }
         relayIfStandard(handle, as: handle.fd)
         socket.prepareConnect()
+        status.set(StatusLine.Flag.failureReported, false)
         prepareRing(handle)
         let response = command(handle, connectRequest(handle, address))
         if response.ret == 0, blocking { return 0 }
@@ -56,7 +58,7 @@ extension Frontend {
             if response.ret != 0 { _ = socket.obstructUntilDecided() }
             return -Int(EINPROGRESS)
         }
-        return reported(status, socket.awaitConnect())
+        return reported(handle, socket.awaitConnect())
     }
 
     private static func connectRequest(_ handle: SocketHandle, _ address: SocketAddress) -> Request {
@@ -68,6 +70,12 @@ extension Frontend {
     /// An interrupted connect(2) goes on; the next one tells.
     static func reported(_ status: SocketStatus, _ result: Int) -> Int {
         status.set(connectUnreported, result == -Int(EINTR) || result == -Int(EINPROGRESS))
+        return result
+    }
+
+    private static func reported(_ handle: SocketHandle, _ result: Int) -> Int {
+        let result = reported(handle.status, result)
+        if result < 0, !handle.status.has(connectUnreported) { handle.socket.forgetFailure() }
         return result
     }
 
@@ -88,7 +96,6 @@ extension Frontend {
         flags: Int32
     ) -> Int {
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
-        if address != nil, let length, Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
         guard case .listening = handle.status.state else { return handle.isDatagram ? -Int(EOPNOTSUPP) : -Int(EINVAL) }
         if handle.isV1 { return v1Accept(handle, address, length, flags: flags) }
         let socket = handle.socket
@@ -188,10 +195,42 @@ extension Frontend {
             inheritSendLimit(Int32(truncatingIfNeeded: result), from: listener)
         }
         if result >= 0, result <= 2, let handle = find(Int32(result)) { relayIfStandard(handle, as: handle.fd) }
-        if result >= 0, let address, let length {
-            length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
-        }
+        if result >= 0 { return delivered(Int32(result), of: listener, peer, address, length) }
         return result
+    }
+}
+
+extension Frontend {
+    /// Finishes an accept: what the connection inherits, and the peer's address. If that cannot be stored the
+    /// connection is lost, as in the kernel.
+    private static func delivered(
+        _ fd: Int32, of listener: SocketHandle, _ peer: SocketAddress, _ address: UnsafeMutableRawPointer?,
+        _ length: UnsafeMutablePointer<socklen_t>?
+    ) -> Int {
+        let (lowWater, linger) = (listener.status.lowWater, listener.status.linger.load())
+        let isInline = listener.status.has(StatusLine.Flag.urgentInline)
+        if lowWater > 1 || linger > 0 || isInline, let new = find(fd) {
+            new.status.set(StatusLine.Flag.urgentInline, isInline)
+            new.status.setLowWater(lowWater)
+            new.status.linger.store(linger)
+        }
+        guard let address else { return Int(fd) }
+        var error = 0
+        if let length, UserMemory.isWritable(length) {
+            let room = Int(Int32(bitPattern: length.pointee))
+            if room < 0 {
+                error = -Int(EINVAL)
+            } else if UserMemory.isAccessible(address, min(room, peer.length), writing: true) {
+                length.pointee = socklen_t(peer.copy(to: address, capacity: room))
+                return Int(fd)
+            } else {
+                error = -Int(EFAULT)
+            }
+        } else {
+            error = -Int(EFAULT)
+        }
+        _ = close(fd)
+        return error
     }
 }
 
@@ -217,11 +256,22 @@ extension StreamSocket {
         lock.release(held)
     }
 
+    /// connect(2) has told of the failure: nothing is readable any more.
+    func forgetFailure() {
+        guard case .failedConnect = status.state else { return }
+        let lock = status.receiveLock
+        let held = lock.acquire(tag)
+        let value = input.producerValue()
+        if value.tokens > 0, input.disarm(value) { eat(value.tokens) }
+        status.set(StatusLine.Flag.failureReported, true)
+        lock.release(held)
+    }
+
     /// Makes a listener's placeholder not writable, for good.
     func obstruct() -> Bool {
         let ring = output
         let lock = status.sendLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         defer { lock.release(held) }
         var tries = 0
         while tries < 1000 {

@@ -92,7 +92,7 @@ extension Frontend {
         if address == nil {
             guard case .connected = status.state else { return -Int(EDESTADDRREQ) }
         }
-        if payload.isFaulty { return -Int(EFAULT) }
+        if !payload.isAccessible(payload.total, writing: false) { return -Int(EFAULT) }
         if status.error != 0 {
             let error = socket.takeErrorAndTidy()
             if error != 0 { return -error }

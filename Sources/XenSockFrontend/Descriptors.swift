@@ -238,9 +238,30 @@ enum Descriptors {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
             return
         }
+        let linger = handle.status.linger.load()
+        if linger > 0, handle.status.generation == handle.entry.generation { return awaitDelivery(handle, linger) }
         let isReset = handle.isRelayed && handle.isReset
         if isReset || handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
+        }
+    }
+
+    /// close(2) with SO_LINGER: if that was the last reference, waits until the peer has everything, at most `seconds`,
+    /// or until a signal. Nothing of the program's is left to wait on but the socket's generation.
+    private static func awaitDelivery(_ handle: SocketHandle, _ seconds: UInt32) {
+        // Behind it the service has looked for the hang-up.
+        _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
+        let end = Kernel.now() &+ Int(seconds) &* 1_000_000_000
+        var looks = 0
+        while handle.status.generation == handle.entry.generation, case .free = handle.status.state {
+            let left = end &- Kernel.now()
+            if left <= 0 { return }
+            var time = timespec(tv_sec: 0, tv_nsec: min(left, looks < 20 ? 1_000_000 : 10_000_000))
+            let result = withUnsafeMutablePointer(to: &time) {
+                Kernel.call(Int(SYS_nanosleep), Int(bitPattern: $0), 0)
+            }
+            if result < 0 { return }
+            looks &+= 1
         }
     }
 

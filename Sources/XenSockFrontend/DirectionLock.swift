@@ -28,8 +28,12 @@ public struct DirectionLock {
     }
 
     /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.
+    ///
+    /// - Parameter placeholder: the sender's, who may owe it a filler; -1 for others.
     @inlinable @inline(__always)
-    public func acquire(_ tag: UInt64) -> Acquisition {
+    public func acquire(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
+        if xs_held_count() != 0 { AbandonedLocks.release(tag) }
+        xs_push_held(word.address, placeholder)
         if word.compareExchange(0, tag) { return .free }
         return contended(tag)
     }
@@ -38,6 +42,7 @@ public struct DirectionLock {
     public func release(_ acquisition: Acquisition) {
         if case .reentered = acquisition { return }
         word.store(0)
+        xs_pop_held()
     }
 
     @usableFromInline
@@ -52,7 +57,10 @@ public struct DirectionLock {
         var round = 0
         while true {
             let holder = word.load()
-            if holder == tag { return .reentered }
+            if holder == tag {
+                xs_pop_held()
+                return .reentered
+            }
             if holder == 0 {
                 if word.compareExchange(0, tag) { return .free }
             } else if round < 64 {

@@ -38,12 +38,26 @@ public enum Frontend {
 
     /// bind(2).
     public static func bind(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
-        guard let address else { return -Int(EFAULT) }
-        guard let address = SocketAddress(bytes: address, length: Int(length)) else { return -Int(EINVAL) }
+        let address = programAddress(address, length)
+        guard let address = address.value else { return address.error }
         if handle.isV1 { return v1Bind(handle, address) }
         let result = command(handle, .bind(id: handle.entry.id, address: address)).ret
         if result == 0 { handle.status.set(StatusLine.Flag.bound, true) }
         return Int(result)
+    }
+
+    /// Whether the program's memory can be read, as far as that is known (`UserMemory`).
+    @inline(__always)
+    public static func isReadable(_ start: UnsafeRawPointer?, _ size: Int) -> Bool {
+        UserMemory.isAccessible(start, size, writing: false)
+    }
+
+    /// A socket address in the program's memory, or a negative errno.
+    static func programAddress(_ bytes: UnsafeRawPointer?, _ length: UInt32) -> (value: SocketAddress?, error: Int) {
+        if length > UInt32(SocketAddress.capacity) { return (nil, -Int(EINVAL)) }
+        guard UserMemory.isAccessible(bytes, Int(length), writing: false) else { return (nil, -Int(EFAULT)) }
+        guard let bytes else { return (nil, -Int(EINVAL)) }
+        return (SocketAddress(bytes: bytes, length: Int(length)), -Int(EINVAL))
     }
 
     /// listen(2).
@@ -88,7 +102,9 @@ public enum Frontend {
                 ? receiveErrorMessage(handle, vectors, count, flags: flags, message: message)
                 : datagramReceive(handle, vectors, count, flags: flags, message: message)
         }
-        if flags & Int32(MSG_OOB) != 0 { return Urgent.receive(handle, vectors, count, flags: flags) }
+        if flags & Int32(MSG_OOB) != 0 {
+            return Urgent.receive(handle, vectors, count, flags: flags, message: message)
+        }
         var result: Int
         if handle.isRelayed {
             result = receiveRelayed(handle, vectors, count, flags: flags)
@@ -141,8 +157,9 @@ public enum Frontend {
         _ handle: SocketHandle, peer: Bool, _ address: UnsafeMutableRawPointer?,
         _ length: UnsafeMutablePointer<socklen_t>?
     ) -> Int {
-        guard let address, let length else { return -Int(EFAULT) }
+        guard let address, let length, UserMemory.isWritable(length) else { return -Int(EFAULT) }
         if Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
+        guard UserMemory.isAccessible(address, min(Int(length.pointee), 16), writing: true) else { return -Int(EFAULT) }
         if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))

@@ -11,10 +11,12 @@ extension Frontend {
         _ handle: SocketHandle, level: Int32, name: Int32, _ value: UnsafeMutableRawPointer?,
         _ length: UnsafeMutablePointer<socklen_t>?
     ) -> Int {
-        guard let length else { return -Int(EFAULT) }
+        guard let length, UserMemory.isWritable(length) else { return -Int(EFAULT) }
         let capacity = Int32(bitPattern: length.pointee)
         if capacity < 0 { return -Int(EINVAL) }
-        guard let value else { return -Int(EFAULT) }
+        guard let value, UserMemory.isAccessible(value, min(Int(capacity), 4), writing: true) else {
+            return capacity == 0 && value == nil ? getOptionWithoutRoom(handle, level, name, length) : -Int(EFAULT)
+        }
         if level == SOL_SOCKET {
             switch name {
             case SO_ERROR:
@@ -32,6 +34,7 @@ extension Frontend {
                 time.tv_sec = nanoseconds / 1_000_000_000
                 time.tv_usec = nanoseconds % 1_000_000_000 / 1000
                 let size = min(Int(capacity), MemoryLayout<timeval>.size)
+                guard UserMemory.isAccessible(value, size, writing: true) else { return -Int(EFAULT) }
                 memcpy(value, &time, size)
                 length.pointee = socklen_t(size)
                 return 0
@@ -39,42 +42,108 @@ extension Frontend {
             }
         }
         if handle.isV1 { return v1GetOption(handle, level: level, name: name, value, length) }
-        let room = min(Int(capacity), ArgumentArea.slotSize)
-        let response = command(
-            handle, .getsockopt(id: handle.entry.id, level: level, name: name, length: UInt32(room)),
-            input: UnsafeRawBufferPointer(start: value, count: room),
-            output: UnsafeMutableRawBufferPointer(start: value, count: room))
-        if response.ret != 0 { return Int(response.ret) }
-        guard case .length(let size) = response.payload else { return -Int(EIO) }
-        length.pointee = min(size, UInt32(room))
-        return 0
+        return forwardOption(handle, level, name, value, min(Int(capacity), ArgumentArea.slotSize), length)
+    }
+
+    /// A value goes through a buffer: the kernel touches no more of the program's than the value is long.
+    private static func forwardOption(
+        _ handle: SocketHandle, _ level: Int32, _ name: Int32, _ value: UnsafeMutableRawPointer, _ room: Int,
+        _ length: UnsafeMutablePointer<socklen_t>
+    ) -> Int {
+        withUnsafeTemporaryAllocation(byteCount: ArgumentArea.slotSize, alignment: 8) { buffer in
+            // Some options read what they are asked from the value.
+            let known = UserMemory.isAccessible(value, room, writing: false) ? room : 0
+            memset(buffer.baseAddress!, 0, buffer.count)
+            memcpy(buffer.baseAddress!, value, known)
+            let response = command(
+                handle, .getsockopt(id: handle.entry.id, level: level, name: name, length: UInt32(room)),
+                input: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<room]), output: buffer)
+            if response.ret != 0 { return Int(response.ret) }
+            guard case .length(let size) = response.payload else { return -Int(EIO) }
+            let count = min(Int(size), room)
+            guard UserMemory.isAccessible(value, count, writing: true) else { return -Int(EFAULT) }
+            memcpy(value, buffer.baseAddress!, count)
+            length.pointee = socklen_t(count)
+            return 0
+        }
+    }
+
+    /// getsockopt(2) into nothing, which asks only whether there is such an option.
+    private static func getOptionWithoutRoom(
+        _ handle: SocketHandle, _ level: Int32, _ name: Int32, _ length: UnsafeMutablePointer<socklen_t>
+    ) -> Int {
+        var nothing: UInt64 = 0
+        return withUnsafeMutableBytes(of: &nothing) {
+            getOption(handle, level: level, name: name, $0.baseAddress, length)
+        }
     }
 
     /// setsockopt(2).
     public static func setOption(
         _ handle: SocketHandle, level: Int32, name: Int32, _ value: UnsafeRawPointer?, length: UInt32
     ) -> Int {
-        guard length <= UInt32(ArgumentArea.slotSize) else { return -Int(EINVAL) }
+        if Int32(bitPattern: length) < 0 { return -Int(EINVAL) }
+        // No option that is not refused is longer; what reads less ignores the rest.
+        let length = min(length, UInt32(ArgumentArea.slotSize))
         if level == SOL_SOCKET, name == Int32(SO_RCVTIMEO) || name == Int32(SO_SNDTIMEO) {
             return setTimeout(handle, name, value, length)
         }
         if handle.isV1 { return v1SetOption(handle, level: level, name: name, value, length: length) }
-        if value == nil, length > 0 { return -Int(EFAULT) }
         if handle.isDatagram {
             settleOutput(handle)
             DatagramVerdicts(handle.socket.indexes).forget()
+        }
+        let result = forwardSetting(handle, level, name, value, length)
+        if result == 0, level == IPPROTO_TCP, name == 36 /* TCP_INQ */, length >= 4, let value {
+            handle.status.set(tellsUnread, value.loadUnaligned(as: Int32.self) != 0)
+        }
+        if result == 0, level == SOL_SOCKET, let value, length >= 4 { noteBuffer(handle, name, value) }
+        if result == 0, level == SOL_SOCKET, !handle.isDatagram { noteSetting(handle, name) }
+        return result
+    }
+
+    private static func forwardSetting(
+        _ handle: SocketHandle, _ level: Int32, _ name: Int32, _ value: UnsafeRawPointer?, _ length: UInt32
+    ) -> Int {
+        // What the kernel does not read need not be there.
+        var present = Int(length)
+        if !UserMemory.isAccessible(value, present, writing: false) {
+            present = min(present, 4)
+            guard UserMemory.isAccessible(value, present, writing: false) else { return -Int(EFAULT) }
         }
         let response = command(
             handle,
             .setsockopt(
                 id: handle.entry.id, level: level, name: name, length: length,
                 outProducer: handle.socket.output.produced),
-            input: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : Int(length)))
-        if response.ret == 0, level == IPPROTO_TCP, name == 36 /* TCP_INQ */, length >= 4, let value {
-            handle.status.set(tellsUnread, value.loadUnaligned(as: Int32.self) != 0)
-        }
-        if response.ret == 0, level == SOL_SOCKET, let value, length >= 4 { noteBuffer(handle, name, value) }
+            input: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : present))
         return Int(response.ret)
+    }
+
+    /// Options that the backend accepted and that the frontend's own calls follow.
+    private static func noteSetting(_ handle: SocketHandle, _ name: Int32) {
+        if name == Int32(SO_LINGER) { return noteLinger(handle) }
+        // SO_RCVLOWAT, SO_PEEK_OFF, SO_OOBINLINE.
+        guard name == 18 || name == 42 || name == 10 else { return }
+        var value: Int32 = 0
+        var length = socklen_t(4)
+        guard getOption(handle, level: Int32(SOL_SOCKET), name: name, &value, &length) == 0 else { return }
+        if name == 18 {
+            handle.socket.setLowWater(UInt32(bitPattern: value))
+        } else if name == 10 {
+            handle.status.set(StatusLine.Flag.urgentInline, value != 0)
+        } else {
+            handle.status.peekOffset.store(value < 0 ? 0 : UInt32(value) &+ 1)
+        }
+    }
+
+    private static func noteLinger(_ handle: SocketHandle) {
+        var value: (on: Int32, seconds: Int32) = (0, 0)
+        var length = socklen_t(8)
+        let result = withUnsafeMutablePointer(to: &value) {
+            getOption(handle, level: Int32(SOL_SOCKET), name: Int32(SO_LINGER), $0, &length)
+        }
+        if result == 0 { handle.status.linger.store(value.on == 0 ? 0 : UInt32(bitPattern: max(value.seconds, 0))) }
     }
 
     /// SO_SNDBUF (and SO_SNDBUFFORCE) bounds what stands in `out`, too.
@@ -94,8 +163,7 @@ extension Frontend {
     private static func setTimeout(_ handle: SocketHandle, _ name: Int32, _ value: UnsafeRawPointer?, _ length: UInt32)
         -> Int
     {
-        guard let value else { return -Int(EFAULT) }
-        if length < UInt32(MemoryLayout<timeval>.size) { return -Int(EINVAL) }
+        guard let value else { return length < UInt32(MemoryLayout<timeval>.size) ? -Int(EINVAL) : -Int(EFAULT) }
         let result = Kernel.setOption(handle.fd, Int32(SOL_SOCKET), name, value, length)
         if result < 0 { return result }
         let time = value.loadUnaligned(as: timeval.self)
@@ -117,6 +185,7 @@ extension Frontend {
         switch command {
         case F_SETFL:
             handle.status.set(StatusLine.Flag.nonBlocking, argument & Int(O_NONBLOCK) != 0)
+            if argument & Int(O_ASYNC) != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
         case F_DUPFD, Int32(F_DUPFD_CLOEXEC):
             duplicated(from: handle.fd, to: Int32(result))
         default: break
@@ -128,13 +197,24 @@ extension Frontend {
     public static func ioctl(_ handle: SocketHandle, request: UInt, _ argument: UnsafeMutableRawPointer?) -> Int {
         switch request {
         case UInt(FIONBIO):
-            guard let argument else { return -Int(EFAULT) }
+            guard let argument, UserMemory.isAccessible(argument, 4, writing: false) else { return -Int(EFAULT) }
             let on = argument.loadUnaligned(as: Int32.self) != 0
             let result = Kernel.ioctl(handle.fd, request, argument)
             if result == 0 { handle.status.set(StatusLine.Flag.nonBlocking, on) }
             return result
-        case UInt(FIOASYNC), 0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */:
+        case UInt(FIOASYNC):
+            let result = Kernel.ioctl(handle.fd, request, argument)
+            // A signal for each arrival.
+            if result == 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
+            return result
+        case 0x5450 /* FIONCLEX */, 0x5451 /* FIOCLEX */:
             return Kernel.ioctl(handle.fd, request, argument)
+        // FIOSETOWN, SIOCSPGRP, FIOGETOWN, SIOCGPGRP.
+        case 0x8901, 0x8902, 0x8903, 0x8904:
+            return Kernel.ioctl(handle.fd, request, argument)
+        // SIOCGSTAMP, SIOCGSTAMPNS: a stream has no time stamps.
+        case 0x8906, 0x8907:
+            return -Int(ENOENT)
         case UInt(FIONREAD) where handle.isV1:
             guard let argument else { return -Int(EFAULT) }
             argument.storeBytes(of: Int32(truncatingIfNeeded: handle.v1.readable), as: Int32.self)
@@ -149,12 +229,24 @@ extension Frontend {
             argument.storeBytes(of: size, as: Int32.self)
             return 0
         case UInt(FIONREAD):
+            if let bytes = handle.socket.bytesToMark(), !handle.status.has(StatusLine.Flag.urgentInline) {
+                // Up to the mark, as TCP counts.
+                guard let argument, UserMemory.isAccessible(argument, 4, writing: true) else { return -Int(EFAULT) }
+                argument.storeBytes(of: Int32(truncatingIfNeeded: bytes), as: Int32.self)
+                return 0
+            }
             return queued(handle, request, argument, ring: readable(handle))
         case UInt(TIOCOUTQ):
             let view = handle.isRelayed ? nil : try? handle.socket.output.view()
             return queued(handle, request, argument, ring: Int32(truncatingIfNeeded: view?.used ?? 0))
+        case 0x894b /* SIOCOUTQNSD */ where !handle.isV1:
+            let view = try? handle.socket.output.view()
+            return queued(handle, request, argument, ring: Int32(truncatingIfNeeded: view?.used ?? 0))
         case 0x8905 /* SIOCATMARK */:
-            return queued(handle, request, argument, ring: nil)
+            guard let argument, UserMemory.isAccessible(argument, 4, writing: true) else { return -Int(EFAULT) }
+            guard case .connected = handle.status.state else { return queued(handle, request, argument, ring: nil) }
+            argument.storeBytes(of: handle.socket.bytesToMark() == 0 ? 1 : 0, as: Int32.self)
+            return 0
         default:
             return interfaceControl(request, argument)
         }
@@ -169,39 +261,11 @@ extension Frontend {
     private static func queued(
         _ handle: SocketHandle, _ request: UInt, _ argument: UnsafeMutableRawPointer?, ring: Int32?
     ) -> Int {
-        guard let argument else { return -Int(EFAULT) }
+        guard let argument, UserMemory.isAccessible(argument, 4, writing: true) else { return -Int(EFAULT) }
         let response = command(handle, .ioctl(id: handle.entry.id, request: UInt32(truncatingIfNeeded: request)))
         if response.ret != 0 { return Int(response.ret) }
         guard case .value(let value) = response.payload else { return -Int(EIO) }
         argument.storeBytes(of: value &+ (ring ?? 0), as: Int32.self)
         return 0
-    }
-}
-
-/// Out-of-band data.
-enum Urgent {
-    /// send(2) with MSG_OOB: the last byte is urgent and stands behind all others.
-    static func send(_ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
-        if handle.isV1 { return -Int(EOPNOTSUPP) }
-        guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
-        guard cursor.total > 0 else { return 0 }
-        if cursor.isFaulty { return -Int(EFAULT) }
-        // One byte at a time is all that programs send urgently; what stands before it goes the ordinary way.
-        guard cursor.total == 1 else { return -Int(EOPNOTSUPP) }
-        guard case .connected = handle.status.state, !handle.status.has(StatusLine.Flag.writeShut) else {
-            return -Int(EPIPE)
-        }
-        var byte: UInt8 = 0
-        var reader = cursor
-        withUnsafeMutableBytes(of: &byte) { reader.load(into: $0) }
-        let response = Frontend.command(
-            handle,
-            .sendOOB(id: handle.entry.id, outProducer: handle.socket.output.produced, byte: byte))
-        return response.ret == 0 ? 1 : Int(response.ret)
-    }
-
-    /// recv(2) with MSG_OOB: urgent data that came in is delivered in line, so none stands apart.
-    static func receive(_ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
-        -Int(EINVAL)
     }
 }

@@ -63,13 +63,28 @@ extension Frontend {
         return false
     }
 
+    /// Completes what epoll_wait(2) on the set `epoll` returned, as `pollFixup` does.
+    @inline(__always)
+    public static func epollFixup(_ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>, _ count: Int32) {
+        if xs_get_process_state().pointee.watches == 0 { return }
+        var index = 0
+        while index < Int(count) {
+            Watches.complete(epoll, events + index)
+            index &+= 1
+        }
+    }
+
     /// Before the kernel's epoll_ctl(2): a socket that is watched for edges gets a token for every arrival.
     ///
     /// - Returns: 0: the kernel's call decides.
     public static func epollControl(
         epoll: Int32, operation: Int32, fd: Int32, event: UnsafeMutablePointer<epoll_event>?
     ) -> Int {
-        guard let event, operation != Int32(EPOLL_CTL_DEL), let handle = find(fd) else { return 0 }
+        guard let handle = find(fd) else { return 0 }
+        let isEnd = operation == Int32(EPOLL_CTL_DEL)
+        if let event, !UserMemory.isReadable(event), !isEnd { return -Int(EFAULT) }
+        Watches.note(set: epoll, fd: fd, isEnd ? nil : event)
+        guard let event, !isEnd else { return 0 }
         wantEnd(handle)
         let edges: UInt32 = 1 << 31
         if event.pointee.events & edges != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }

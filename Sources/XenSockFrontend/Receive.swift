@@ -17,11 +17,9 @@ extension StreamSocket {
         case .open, .listening, .free: return -Int(ENOTCONN)
         case .connecting, .failedConnect: return receiveUnconnected(flags)
         }
-        if cursor.total == 0 { return 0 }
         let peek = flags & Int32(MSG_PEEK) != 0
         let discard = flags & Int32(MSG_TRUNC) != 0
-        if cursor.isFaulty, !discard { return -Int(EFAULT) }
-        let all = flags & Int32(MSG_WAITALL) != 0 && !peek
+        var target = receiveTarget(cursor.total, flags)
         let ring = input
         // A connected socket has a ring; a reset one may have lost it.
         if ring.size == 0, case .connected = status.state { return -Int(EIO) }
@@ -36,6 +34,7 @@ extension StreamSocket {
         // not keep the call for ever.
         var fruitless = 0
         var wakes = VainWakes()
+        var limit = ReceiveLimit()
         while true {
             guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 lock.release(held)
@@ -46,12 +45,28 @@ extension StreamSocket {
                 fruitless &+= 1
                 continue
             }
-            if view.count > 0 {
+            let skip = peek ? peekOffset(view) : 0
+            if view.count > skip {
                 if got == cursor.total { break }
-                let wanted = cursor.total &- got
-                let bytes = ring.bytes(view, limit: wanted < Int(view.count) ? UInt32(wanted) : view.count)
+                if peek, mayPeekMore(ring, view, skip, target, flags, limit) {
+                    lock.release(held)
+                    awaitMore(&limit)
+                    held = lock.acquire(tag)
+                    continue
+                }
+                var wanted = cursor.total &- got
+                if status.urgent.load() & StatusLine.Urgent.mark != 0 {
+                    let distance = distanceToMark(view, got: got, peek: peek)
+                    if distance == 0 { break }
+                    wanted = min(wanted, distance)
+                }
+                let bytes = ring.bytes(view, skip: skip, limit: wanted < Int(view.count) ? UInt32(wanted) : view.count)
                 let start = cursor
                 if !discard {
+                    guard cursor.isAccessible(bytes.count, writing: true) else {
+                        if got == 0 { got = -Int(EFAULT) }
+                        break
+                    }
                     cursor.store(bytes.first)
                     cursor.store(bytes.second)
                 }
@@ -62,6 +77,7 @@ extension StreamSocket {
                         continue
                     }
                     got = bytes.count
+                    movePeekOffset(got)
                     break
                 }
                 guard let consumption = try? ring.consume(view, UInt32(bytes.count)) else {
@@ -84,13 +100,31 @@ extension StreamSocket {
                 if got == 0 { got = -status.takeError() }
                 break
             }
+            if view.count > 0 {
+                // A peek behind all that is there.
+                if flags & Int32(MSG_DONTWAIT) != 0 || status.has(StatusLine.Flag.nonBlocking) {
+                    got = -Int(EAGAIN)
+                    break
+                }
+                lock.release(held)
+                awaitMore(&limit)
+                held = lock.acquire(tag)
+                if limit.isOver {
+                    got = limit.result
+                    break
+                }
+                continue
+            }
             // A short count, EAGAIN or a wait may follow only after the ring was empty with no token standing.
             if view.producer.tokens > 0 {
                 // Waiting in vain for a token takes about a second: once more, and no more.
                 fruitless &+= !ring.disarm(view) || eat(view.producer.tokens) ? 1 : Self.fruitlessLimit / 2
                 continue
             }
-            if got == cursor.total || (got > 0 && !all) || status.has(StatusLine.Flag.readShut) { break }
+            if status.urgent.load() & StatusLine.Urgent.mark != 0, distanceToMark(view, got: got, peek: peek) == 0 {
+                break
+            }
+            if got >= target || status.has(StatusLine.Flag.readShut) { break }
             let error = got == 0 ? status.takeError() : 0
             if error != 0 {
                 got = -error
@@ -104,7 +138,7 @@ extension StreamSocket {
             // The interrupted call may have consumed and not have rung: the backend may be waiting for that.
             if held.isReentered { notify() }
             lock.release(held)
-            var result = domain.awaitToken(placeholder)
+            var result = awaitToken(&limit)
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
@@ -121,10 +155,18 @@ extension StreamSocket {
                 continue
             }
             if result == 0, ring.producerValue().has(InProducer.endOfFile) { continue }
+            if result < 0, let view = try? ring.view(), view.count > 0 {
+                // Too little for SO_RCVLOWAT to wake for, but not to be left.
+                target = 1
+                continue
+            }
             if got == 0 { got = result == 0 ? -Int(ECONNRESET) : result }
             break
         }
+        if status.lowWater > 1, !held.isReentered { hideRemainder(ring) }
+        if status.urgent.load() & StatusLine.Urgent.queued != 0, !held.isReentered { clearUrgentPlaceholder(ring) }
         lock.release(held)
+        if got > 0 { movePeekOffsetBack(peek ? 0 : got) }
         if got > 0, status.misses.load() != 0 { status.misses.store(0) }
         return got
     }

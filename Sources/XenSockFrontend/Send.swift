@@ -25,14 +25,13 @@ extension StreamSocket {
         }
         if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
         if cursor.total == 0 { return 0 }
-        if cursor.isFaulty { return -Int(EFAULT) }
         let ring = output
         // A connected socket has a ring.
         if ring.size == 0 { return -Int(EIO) }
         let capacity = BufferLimit.capacity(status.sendLimit, size: ring.size)
         let lock = status.sendLock
         var sent = 0
-        var held = lock.acquire(tag)
+        var held = lock.acquire(tag, placeholder: placeholder)
         if status.has(StatusLine.Flag.relayed) {
             lock.release(held)
             return Self.isRelayedNow
@@ -61,6 +60,10 @@ extension StreamSocket {
                 // Half of the ring at a time, so that a handler finds room.
                 let room = min(capacity &- used, capacity / 2)
                 let count = wanted < Int(room) ? UInt32(wanted) : room
+                guard cursor.isAccessible(Int(count), writing: false) else {
+                    if sent == 0 { sent = -Int(EFAULT) }
+                    break
+                }
                 guard let publication = try? copyAndPublish(ring, view, count, from: &cursor) else {
                     if sent == 0 { sent = -Int(EIO) }
                     break
@@ -106,7 +109,7 @@ extension StreamSocket {
                 if interrupted < 0 { result = interrupted }
             }
             fruitless = 0
-            held = lock.acquire(tag)
+            held = lock.acquire(tag, placeholder: placeholder)
             if status.has(StatusLine.Flag.relayed) {
                 if sent == 0 { sent = Self.isRelayedNow }
                 break
@@ -180,7 +183,7 @@ extension StreamSocket {
     func obstructUntilDecided() -> Bool {
         let ring = output
         let lock = status.sendLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         defer { lock.release(held) }
         var tries = 0
         while tries < 10_000 {

@@ -19,7 +19,11 @@ public struct SocketStatus {
 
     /// What the socket is; a value that no service writes reads as reset.
     @inlinable @inline(__always)
-    public var state: StatusLine.State { StatusLine.State(rawValue: word(StatusLine.state).load()) ?? .reset }
+    public var state: StatusLine.State {
+        let state = StatusLine.State(rawValue: word(StatusLine.state).load()) ?? .reset
+        if case .failedConnect = state, has(StatusLine.Flag.failureReported) { return .open }
+        return state
+    }
 
     /// Takes the pending error: a positive errno, or 0. The next taker gets 0.
     @inlinable
@@ -73,6 +77,23 @@ public struct SocketStatus {
     @inlinable
     public var sendTimeout: SharedWord64 { SharedWord64(line + StatusLine.sendTimeout) }
 
+    /// SO_RCVLOWAT in bytes; 0 and 1 are the same.
+    @inlinable @inline(__always)
+    public var lowWater: UInt32 { word(StatusLine.lowWater).load() }
+
+    func setLowWater(_ bytes: UInt32) { word(StatusLine.lowWater).store(bytes) }
+
+    /// SO_PEEK_OFF + 1; 0: off.
+    @inlinable @inline(__always)
+    public var peekOffset: SharedWord32 { word(StatusLine.peekOffset) }
+
+    /// The urgent byte and its mark (`StatusLine.Urgent`).
+    @inlinable @inline(__always)
+    var urgent: SharedWord64 { SharedWord64(line + StatusLine.urgent) }
+
+    /// SO_LINGER in seconds for which close(2) waits; 0: it does not.
+    var linger: SharedWord32 { word(StatusLine.linger) }
+
     @inlinable @inline(__always)
     public var receiveLock: DirectionLock { DirectionLock(SharedWord64(line + StatusLine.receiveLock)) }
 
@@ -106,5 +127,8 @@ public struct SocketStatus {
         sendTimeout.store(0)
         setSendLimit(BufferLimit.none)
         setOrder(0)
+        setLowWater(0)
+        peekOffset.store(0)
+        linger.store(0)
     }
 }

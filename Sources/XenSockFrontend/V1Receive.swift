@@ -17,7 +17,6 @@ extension V1StreamSocket {
         if cursor.total == 0 { return 0 }
         let peek = flags & Int32(MSG_PEEK) != 0
         let discard = flags & Int32(MSG_TRUNC) != 0
-        if cursor.isFaulty, !discard { return -Int(EFAULT) }
         let all = flags & Int32(MSG_WAITALL) != 0 && !peek
         let input = ring.input
         let word = inReadiness
@@ -43,6 +42,10 @@ extension V1StreamSocket {
                 let bytes = input.bytes(at: view.consumed, count: size)
                 let start = cursor
                 if !discard {
+                    guard cursor.isAccessible(bytes.count, writing: true) else {
+                        if got == 0 { got = -Int(EFAULT) }
+                        break
+                    }
                     cursor.store(bytes.first)
                     cursor.store(bytes.second)
                 }

@@ -19,7 +19,6 @@ extension V1StreamSocket {
         case .failedConnect, .reset: return broken()
         }
         if cursor.total == 0 { return 0 }
-        if cursor.isFaulty { return -Int(EFAULT) }
         let output = ring.output
         let lock = status.sendLock
         var sent = 0
@@ -39,6 +38,10 @@ extension V1StreamSocket {
                 let wanted = cursor.total &- sent
                 let size = wanted < Int(room) ? UInt32(wanted) : room
                 let space = output.bytes(at: view.produced, count: size)
+                guard cursor.isAccessible(Int(size), writing: false) else {
+                    if sent == 0 { sent = -Int(EFAULT) }
+                    break
+                }
                 let start = cursor
                 cursor.load(into: space.first)
                 cursor.load(into: space.second)

@@ -8,8 +8,6 @@ struct VectorCursor {
     private var offset = 0
     /// Size of all vectors in bytes.
     let total: Int
-    /// Whether a vector with a size has no address (EFAULT, if its bytes are touched).
-    let isFaulty: Bool
 
     /// - Returns: nil if a size, or their sum, is negative as a signed number (EINVAL).
     @inline(__always)
@@ -18,17 +16,46 @@ struct VectorCursor {
         self.count = count
         var sum = 0
         var index = 0
-        var faulty = false
         while index < count {
             let length = Int(truncatingIfNeeded: vectors[index].iov_len)
             let (next, overflow) = sum.addingReportingOverflow(length)
             if length < 0 || overflow { return nil }
             sum = next
-            if length > 0, vectors[index].iov_base == nil { faulty = true }
             index &+= 1
         }
         total = sum
-        isFaulty = faulty
+    }
+
+    /// Whether a vector with a size has no address.
+    var isFaulty: Bool {
+        var index = vector
+        while index < count {
+            if vectors[index].iov_base == nil, vectors[index].iov_len > 0 { return true }
+            index &+= 1
+        }
+        return false
+    }
+
+    /// Whether the next `size` bytes of the program's buffers are there: else the call fails with EFAULT.
+    ///
+    /// - Parameter writing: they are to be stored to.
+    @inline(__always)
+    func isAccessible(_ size: Int, writing: Bool) -> Bool {
+        var left = size
+        var vector = vector
+        var offset = offset
+        while left > 0, vector < count {
+            let room = Int(vectors[vector].iov_len) &- offset
+            let part = room < left ? room : left
+            if part > 0, !UserMemory.isAccessible(vectors[vector].iov_base.map { $0 + offset }, part, writing: writing)
+            {
+                return false
+            }
+            left &-= part
+            vector &+= 1
+            offset = 0
+        }
+        return true
     }
 
     /// Copies ring bytes to the program.

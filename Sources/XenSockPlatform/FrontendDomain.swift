@@ -21,6 +21,19 @@ public protocol FrontendDomain {
     /// - Returns: 1; 0 if the other end is closed or shut down; a negative errno.
     func awaitToken(_ placeholder: Int32) -> Int
 
+    /// Likewise, for at most `nanoseconds`, and never restarted.
+    ///
+    /// - Returns: 1; 0 if the other end is closed or shut down; -EAGAIN at the time limit; -EINTR.
+    func awaitToken(_ placeholder: Int32, nanoseconds: Int) -> Int
+
+    /// Waits for `nanoseconds`, or until the other end is closed or shut down, whether tokens stand or not.
+    ///
+    /// - Returns: 1 if the other end is closed or shut down; 0 at the time limit; -EINTR.
+    func awaitEnd(_ placeholder: Int32, nanoseconds: Int) -> Int
+
+    /// Receives the placeholder's urgent byte, and what the kernel keeps in its place, without waiting. No token.
+    func clearUrgent(_ placeholder: Int32)
+
     /// Waits until the placeholder is writable or its other end is gone.
     ///
     /// - Parameter nanoseconds: the time limit; negative: none.
@@ -29,4 +42,12 @@ public protocol FrontendDomain {
 
     /// Whether the other end of the placeholder is closed or shut down, tokens aside.
     func isHungUp(_ placeholder: Int32) -> Bool
+}
+
+extension FrontendDomain {
+    public func awaitToken(_ placeholder: Int32, nanoseconds: Int) -> Int { awaitToken(placeholder) }
+
+    public func clearUrgent(_ placeholder: Int32) {}
+
+    public func awaitEnd(_ placeholder: Int32, nanoseconds: Int) -> Int { isHungUp(placeholder) ? 1 : 0 }
 }

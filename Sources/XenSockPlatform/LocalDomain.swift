@@ -63,7 +63,13 @@ public struct LocalDomain: FrontendDomain {
         if Kernel.isLockedIn { return LockedIn.isReadable(placeholder) ? 1 : 0 }
         var count: Int32 = 0
         let result = Kernel.ioctl(placeholder, UInt(FIONREAD), &count)
-        return result < 0 ? result : Int(count)
+        if result < 0 || count == 0 { return result < 0 ? result : 0 }
+        // An urgent byte counts there, and is no token.
+        return withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+            let flags = Int32(MSG_PEEK | MSG_DONTWAIT)
+            let peeked = Kernel.receive(placeholder, buffer.baseAddress!, 256, flags)
+            return peeked == -Int(EAGAIN) ? 0 : peeked
+        }
     }
 
     public func sendFiller(_ placeholder: Int32) -> Bool {
@@ -79,6 +85,24 @@ public struct LocalDomain: FrontendDomain {
         if Kernel.isLockedIn { return LockedIn.awaitToken(placeholder, limit: receiveLimit) }
         var byte: UInt8 = 0
         return xs_wait_recv(placeholder, &byte, 1, Int32(MSG_PEEK))
+    }
+
+    public func awaitToken(_ placeholder: Int32, nanoseconds: Int) -> Int {
+        let result = xs_wait_poll(placeholder, Int16(POLLIN), Int64(nanoseconds))
+        if result <= 0 { return result == 0 ? -Int(EAGAIN) : result }
+        return result & Int(POLLIN) != 0 ? 1 : 0
+    }
+
+    public func clearUrgent(_ placeholder: Int32) {
+        var byte: UInt8 = 0
+        _ = Kernel.receive(placeholder, &byte, 1, Int32(MSG_OOB | MSG_DONTWAIT))
+        // Its place in the queue goes with a receive that comes upon it, also one of nothing.
+        _ = Kernel.receive(placeholder, &byte, 0, Int32(MSG_DONTWAIT))
+    }
+
+    public func awaitEnd(_ placeholder: Int32, nanoseconds: Int) -> Int {
+        let result = xs_wait_poll(placeholder, Int16(XS_POLLRDHUP), Int64(nanoseconds))
+        return result > 0 ? 1 : result
     }
 
     public func awaitWritable(_ placeholder: Int32, nanoseconds: Int) -> Int {

@@ -60,6 +60,7 @@ public func xsBindresvport(_ fd: Int32, _ address: UnsafeMutablePointer<sockaddr
 @c @implementation
 public func xsConnect(_ fd: Int32, _ address: UnsafeRawPointer?, _ length: socklen_t) -> Int32 {
     guard let socket = Frontend.find(fd) else { return xsNextConnect(fd, address, length) }
+    xs_cancellation_point()
     return returned32(Frontend.connect(socket, address, length))
 }
 
@@ -76,6 +77,7 @@ public func xsAccept(
     _ fd: Int32, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutablePointer<socklen_t>?
 ) -> Int32 {
     guard let socket = Frontend.find(fd) else { return created(xsNextAccept(fd, address, length)) }
+    xs_cancellation_point()
     return returned32(Frontend.accept(socket, address, length, flags: 0))
 }
 
@@ -85,6 +87,7 @@ public func xsAccept4(
     _ fd: Int32, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutablePointer<socklen_t>?, _ flags: Int32
 ) -> Int32 {
     guard let socket = Frontend.find(fd) else { return created(xsNextAccept4(fd, address, length, flags)) }
+    xs_cancellation_point()
     return returned32(Frontend.accept(socket, address, length, flags: flags))
 }
 

@@ -30,8 +30,9 @@ public func xsPpoll(
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
     guard hasUnseen(fds, count) else { return completed(xsNextPpoll(fds, count, timeout, mask), fds, count) }
+    // With an event there is no wait, and no signal comes in.
     var now = timespec()
-    return completed(xsNextPpoll(fds, count, &now, mask), fds, count)
+    return completed(xsNextPpoll(fds, count, &now, nil), fds, count)
 }
 
 /// epoll_create(2).
@@ -54,12 +55,19 @@ public func xsEpollCtl(
     return xsNextEpollCtl(epoll, operation, fd, event)
 }
 
+/// The result of a wait on `epoll` for which the kernel returned `result`.
+@inline(__always)
+private func completed(_ result: Int32, _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?) -> Int32 {
+    if result > 0, let events { Frontend.epollFixup(epoll, events, result) }
+    return result
+}
+
 /// epoll_wait(2).
 @c @implementation
 public func xsEpollWait(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32
 ) -> Int32 {
-    xsNextEpollWait(epoll, events, count, timeout)
+    completed(xsNextEpollWait(epoll, events, count, timeout), epoll, events)
 }
 
 /// epoll_pwait(2).
@@ -68,7 +76,7 @@ public func xsEpollPwait(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32,
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
-    xsNextEpollPwait(epoll, events, count, timeout, mask)
+    completed(xsNextEpollPwait(epoll, events, count, timeout, mask), epoll, events)
 }
 
 /// epoll_pwait2(2).
@@ -77,5 +85,5 @@ public func xsEpollPwait2(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: UnsafePointer<timespec>?,
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
-    xsNextEpollPwait2(epoll, events, count, timeout, mask)
+    completed(xsNextEpollPwait2(epoll, events, count, timeout, mask), epoll, events)
 }

@@ -6,11 +6,12 @@ func receive(
     _ socket: SocketHandle, _ buffer: UnsafeMutableRawPointer?, _ size: Int, flags: Int32,
     address: UnsafeMutableRawPointer? = nil, length: UnsafeMutablePointer<socklen_t>? = nil
 ) -> Int {
+    xs_cancellation_point()
     let bounded = UInt(bitPattern: size) > UInt(maximumTransfer) ? maximumTransfer : size
     var vector = iovec(iov_base: buffer, iov_len: bounded)
     return withUnsafePointer(to: &vector) { vectors in
         guard let address else { return Frontend.receive(socket, vectors, 1, flags: flags, message: nil) }
-        guard let length else { return 0 &- Int(EFAULT) }
+        guard let length, Frontend.isReadable(length, 4) else { return 0 &- Int(EFAULT) }
         guard length.pointee <= socklen_t(Int32.max) else { return 0 &- Int(EINVAL) }
         var message = msghdr()
         message.msg_name = address
@@ -32,6 +33,7 @@ private func awaitBytes(_ socket: SocketHandle, flags: Int32) -> Int {
 
 /// The vectors of readv(2) from a redirected socket. Returns the kernel's value.
 func receive(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: Int32, flags: Int32) -> Int {
+    xs_cancellation_point()
     let size = total(vectors, count)
     guard size > 0, let vectors else { return size }
     return Frontend.receive(socket, vectors, Int(count), flags: flags, message: nil)
@@ -39,7 +41,8 @@ func receive(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: 
 
 /// recvmsg(2) from a redirected socket. Returns the kernel's value.
 func receive(_ socket: SocketHandle, _ message: UnsafeMutablePointer<msghdr>?, flags: Int32) -> Int {
-    guard let message else { return 0 &- Int(EFAULT) }
+    guard let message, Frontend.isReadable(message, MemoryLayout<msghdr>.size) else { return 0 &- Int(EFAULT) }
+    xs_cancellation_point()
     let count = message.pointee.msg_iovlen
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
     let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))

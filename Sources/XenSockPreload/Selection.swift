@@ -97,5 +97,5 @@ public func xsPselect(
         return xsNextPselect(count, readable, writable, exceptional, timeout, mask)
     }
     var now = timespec()
-    return selection.complete(xsNextPselect(count, readable, writable, exceptional, &now, mask), readable, writable)
+    return selection.complete(xsNextPselect(count, readable, writable, exceptional, &now, nil), readable, writable)
 }

@@ -26,7 +26,10 @@ func failed(_ code: Int32) -> Int { returned(0 &- Int(code)) }
 /// The bytes of `vectors`, or a negative errno value as readv(2) and writev(2) give it.
 func total(_ vectors: UnsafePointer<iovec>?, _ count: Int32) -> Int {
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EINVAL) }
-    guard let vectors else { return count == 0 ? 0 : 0 &- Int(EFAULT) }
+    if count == 0 { return 0 }
+    guard let vectors, Frontend.isReadable(vectors, Int(count) * MemoryLayout<iovec>.size) else {
+        return 0 &- Int(EFAULT)
+    }
     var total = 0
     for index in 0..<Int(count) {
         let (sum, overflow) = total.addingReportingOverflow(vectors[index].iov_len)

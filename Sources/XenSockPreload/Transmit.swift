@@ -7,6 +7,7 @@ func transmit(
     address: UnsafeRawPointer? = nil, length: socklen_t = 0,
     control: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
 ) -> Int {
+    xs_cancellation_point()
     let bounded = UInt(bitPattern: size) > UInt(maximumTransfer) ? maximumTransfer : size
     var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: buffer), iov_len: bounded)
     return withUnsafePointer(to: &vector) {
@@ -16,6 +17,7 @@ func transmit(
 
 /// The vectors of writev(2) to a redirected socket. Returns the kernel's value.
 func transmit(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: Int32, flags: Int32) -> Int {
+    xs_cancellation_point()
     let size = total(vectors, count)
     guard size > 0, let vectors else { return size }
     return Frontend.send(socket, vectors, Int(count), flags: flags, address: nil, length: 0)
@@ -23,7 +25,8 @@ func transmit(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count:
 
 /// sendmsg(2) to a redirected socket. Returns the kernel's value.
 func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: Int32) -> Int {
-    guard let message else { return 0 &- Int(EFAULT) }
+    guard let message, Frontend.isReadable(message, MemoryLayout<msghdr>.size) else { return 0 &- Int(EFAULT) }
+    xs_cancellation_point()
     let count = message.pointee.msg_iovlen
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
     let address = UnsafeRawPointer(message.pointee.msg_name)

@@ -49,14 +49,18 @@ public struct InRingBack {
 
     /// Publishes `count` bytes (or one arrival of a listener, with no data).
     ///
-    /// - Parameter edge: the socket is marked edge-triggered: every publish is a token.
+    /// - Parameters:
+    ///   - edge: the socket is marked edge-triggered: every publish is a token.
+    ///   - quiet: what stands in the ring then is not enough to be readable (SO_RCVLOWAT): no token.
     /// - Returns: whether the caller must now send one token. Sending first would lose it to a reader that disarms.
-    public mutating func publish(_ count: UInt32, edge: Bool) throws(RingViolation) -> Bool {
+    public mutating func publish(_ count: UInt32, edge: Bool, quiet: Bool = false) throws(RingViolation) -> Bool {
         let next = produced &+ count
         let (before, after) = try producer.update { value in
             let tokens = value.tokens
             // Unsettled, a token sent already wakes whoever waits, and the next holder of the lock counts.
-            let adds = !value.has(InProducer.unsettled) && (tokens == 0 || (edge && tokens < InProducer.tokens))
+            let adds =
+                !quiet && !value.has(InProducer.unsettled)
+                && (tokens == 0 || (edge && tokens < InProducer.tokens))
             let add: UInt32 = adds ? 1 : 0
             return IndexWord.Value(index: next, flags: (value.flags & ~InProducer.tokens) | (tokens &+ add))
         }

@@ -57,6 +57,10 @@ public struct SharedWord64 {
         pointer = address.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
+    /// Where the word stands.
+    @inlinable @inline(__always)
+    public var address: UnsafeMutableRawPointer { UnsafeMutableRawPointer(pointer) }
+
     @inlinable @inline(__always)
     public func load() -> UInt64 { pointer.pointee.load(ordering: .acquiring) }
 

@@ -10,6 +10,7 @@ public enum StatusLine {
     public static let inReadiness = 16
     public static let outReadiness = 20
     public static let arrivals = 24
+    public static let urgent = 32
     public static let receiveLock = 64
     public static let sendLock = 72
     public static let flags = 80
@@ -19,6 +20,9 @@ public enum StatusLine {
     public static let order = 104
     public static let accepted = 108
     public static let sendLimit = 112
+    public static let lowWater = 116
+    public static let peekOffset = 120
+    public static let linger = 124
 
     /// What `state` says of the socket.
     public enum State: UInt32, Sendable {
@@ -45,6 +49,20 @@ public enum StatusLine {
         public static let endWanted: UInt32 = 1 << 17
         /// A datagram socket's peer is on the backend's own host.
         public static let nearbyPeer: UInt32 = 128
+        /// connect(2) itself has returned the failure: the socket is as one that was never connected.
+        public static let failureReported: UInt32 = 512
+        public static let urgentInline: UInt32 = 256
+    }
+
+    /// The 64-bit word at `urgent`: the urgent byte in bits 7..0, flags, and from bit 32 on the index of `in` at which
+    /// it stands.
+    public enum Urgent {
+        /// The byte was not received yet.
+        public static let valid: UInt64 = 1 << 8
+        /// Nobody has received beyond the mark yet.
+        public static let mark: UInt64 = 1 << 9
+        /// An urgent byte was sent into the placeholder, and may still stand there.
+        public static let queued: UInt64 = 1 << 10
     }
 
     /// The word of a lock held by `thread` of `session`.

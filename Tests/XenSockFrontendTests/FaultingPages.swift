@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Foundation
+import XenSockFrontend
 import XenSockPlatform
 
 /// Pages that cannot be touched until they are: the first touch runs a closure in a signal handler, exactly where the
@@ -50,7 +51,12 @@ final class FaultingPages: @unchecked Sendable {
     }
 
     /// Makes the next touch interrupt.
-    func forbid() { protect(PROT_NONE) }
+    func forbid() {
+        protect(PROT_READ | PROT_WRITE)
+        // Known to be accessible, they are not looked at before a copy.
+        _ = UserMemory.isAccessible(base, size, writing: true)
+        protect(PROT_NONE)
+    }
 
     /// Fills the pages, without an interruption.
     func fill(_ bytes: [UInt8]) {

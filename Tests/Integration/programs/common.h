@@ -120,6 +120,18 @@ UNUSED static void pause_for(int milliseconds) {
     }
 }
 
+// Sends until nothing more fits anywhere on the way.
+UNUSED static void fill_up(int fd) {
+    static char block[65536];
+    int flags = fcntl(fd, F_GETFL);
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    for (int idle = 0; idle < 4; idle++) {
+        while (send(fd, block, sizeof block, MSG_NOSIGNAL) > 0) idle = 0;
+        pause_for(50);
+    }
+    fcntl(fd, F_SETFL, flags);
+}
+
 UNUSED static long since(const struct timespec *start) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

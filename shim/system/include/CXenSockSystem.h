@@ -98,11 +98,67 @@ static inline void xs_set_unpublished_record(void *_Nullable record) {
     __asm__ volatile("" ::: "memory");
 }
 
+/* The direction locks that this thread's calls hold, the innermost last: more than one only in signal handlers. A frame
+ * is the stack pointer of the call; the descriptor is the placeholder of a sender, else -1. */
+enum { XS_HELD_LOCKS = 4 };
+struct xs_held_lock {
+    void *_Nullable word;
+    uintptr_t frame;
+    /* What was unpublished before: the copies of calls further out. */
+    void *_Nullable send;
+    void *_Nullable record;
+    int32_t fd;
+};
+struct xs_held_locks {
+    uint32_t count;
+    struct xs_held_lock locks[XS_HELD_LOCKS];
+};
+extern __thread struct xs_held_locks xs_held_locks __attribute__((tls_model("initial-exec")));
+static inline struct xs_held_locks *_Nonnull xs_get_held_locks(void) { return &xs_held_locks; }
+
+static inline uintptr_t xs_stack_pointer(void) {
+    uintptr_t pointer;
+#if defined(__x86_64__)
+    __asm__ volatile("mov %%rsp, %0" : "=r"(pointer));
+#else
+    __asm__ volatile("mov %0, sp" : "=r"(pointer));
+#endif
+    return pointer;
+}
+
+static inline uint32_t xs_held_count(void) { return xs_held_locks.count; }
+
+/* Before the lock is taken: a jump out of a handler may come at any time. */
+static inline void xs_push_held(void *_Nonnull word, int32_t fd) {
+    uint32_t at = xs_held_locks.count;
+    if (at < XS_HELD_LOCKS) {
+        xs_held_locks.locks[at].word = word;
+        xs_held_locks.locks[at].frame = xs_stack_pointer();
+        xs_held_locks.locks[at].send = xs_unpublished_send;
+        xs_held_locks.locks[at].record = xs_unpublished_record;
+        xs_held_locks.locks[at].fd = fd;
+    }
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    xs_held_locks.count = at + 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void xs_pop_held(void) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    xs_held_locks.count--;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Whether the call whose stack pointer was `frame` may still be there, below signal handlers of this thread that are
+ * running. 0: it was left by a jump. */
+int xs_is_frame_alive(uintptr_t frame);
+
 /* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
  * started; copied, because programs overwrite their environment. */
 struct xs_process_state {
     uint64_t region;
     uint64_t session;
+    uint64_t watches;
     uint32_t reported;
     uint32_t quiet;
     /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
@@ -251,6 +307,27 @@ static inline long xs_receive_descriptors(int fd, void *bytes, size_t size, int 
     }
     return result;
 }
+
+/* Acts on a cancellation of this thread that is pending, as every call does that may block. */
+extern char __libc_single_threaded;
+extern void pthread_testcancel(void);
+static inline void xs_cancellation_point(void) {
+    if (!__libc_single_threaded) pthread_testcancel();
+}
+
+/* Pages of the program that were found accessible: page number << 1 | 1 if writable, at the number's low bits. */
+enum { XS_KNOWN_PAGES = 512 };
+extern uint64_t xs_known_pages[XS_KNOWN_PAGES];
+
+/* Whether the page was found readable, or writable, before. */
+static inline int xs_is_page_known(uintptr_t page, int writing) {
+    uint64_t known = __atomic_load_n(&xs_known_pages[page % XS_KNOWN_PAGES], __ATOMIC_RELAXED);
+    return known >> 1 == page && (known & 1) >= (uint64_t)writing;
+}
+
+/* Asks the kernel whether the page that holds `address` may be read, or written, by a call that does nothing else.
+ * Returns 0 if not. */
+int xs_probe_page(uintptr_t address, int writing);
 
 static inline void xs_pause(void) {
 #if defined(__x86_64__)

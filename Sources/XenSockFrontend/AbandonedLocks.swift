@@ -1,0 +1,80 @@
+import CXenSockSystem
+import XenSockPlatform
+import XenSockRing
+import XenSockWire
+
+/// Locks of calls that a signal handler interrupted and then left for good, by siglongjmp(3): nobody would release them.
+/// The thread notices in its next call, on whatever socket, and does what the service does for the dead
+/// (docs/PROTOCOL.md, 3.4).
+@usableFromInline
+enum AbandonedLocks {
+    @usableFromInline @inline(never)
+    static func release(_ tag: UInt64) {
+        let held = xs_get_held_locks()
+        while held.pointee.count > 0 {
+            // Deeper than the list holds: those are of running handlers, as far as is known.
+            guard held.pointee.count <= UInt32(XS_HELD_LOCKS) else { return }
+            let last = withUnsafeMutableBytes(of: &held.pointee.locks) {
+                $0.load(
+                    fromByteOffset: Int(held.pointee.count &- 1) &* MemoryLayout<xs_held_lock>.stride,
+                    as: xs_held_lock.self)
+            }
+            if xs_is_frame_alive(last.frame) != 0 { return }
+            xs_pop_held()
+            // Its own lay in frames that are gone, and must not be followed.
+            xs_set_unpublished_send(last.send)
+            xs_set_unpublished_record(last.record)
+            guard let address = last.word else { continue }
+            let word = SharedWord64(address)
+            // Interrupted before it had the lock, or behind its release.
+            guard word.load() == tag else { continue }
+            settle(address, last.fd)
+            word.store(0)
+        }
+    }
+
+    /// Settles what the call left half done. `address` is in a status line, which says what lock it is and of what port.
+    private static func settle(_ address: UnsafeMutableRawPointer, _ fd: Int32) {
+        guard let (arena, port) = place(of: address), arena.dialect == 0 else { return }
+        let indexes = arena.base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: arena.ports))
+        if (address - arena.base) % StatusLine.size == StatusLine.receiveLock {
+            // Tokens may have been cleared and not received: the next holder counts them.
+            let producer = IndexWord(indexes + InProducer.offset)
+            var tries = 0
+            while tries < 1000 {
+                let value = producer.load()
+                if value.has(InProducer.endOfFile) { return }
+                if producer.compareExchange(value, .init(index: value.index, flags: value.flags | InProducer.unsettled))
+                {
+                    return
+                }
+                tries &+= 1
+            }
+            return
+        }
+        // A filler may have been announced and not sent. The descriptor may be another by now.
+        let consumer = IndexWord(indexes + OutConsumer.offset)
+        guard consumer.load().has(OutConsumer.fillerPending | OutConsumer.owed), let handle = Descriptors.find(fd),
+            handle.entry.port == port, handle.arena.base == arena.base
+        else { return }
+        var unread: Int32 = 0
+        if Kernel.ioctl(fd, UInt(TIOCOUTQ), &unread) == 0, unread == 0 { _ = handle.domain.sendFiller(fd) }
+        try? handle.socket.output.fillerSent()
+    }
+
+    private static func place(
+        of address: UnsafeMutableRawPointer
+    ) -> (arena: ProcessState.ArenaRecord, port: UInt32)? {
+        guard let region = ProcessState.region else { return nil }
+        var index = 0
+        while index < ProcessState.arenaCount(region) {
+            let arena = ProcessState.arena(region, index)
+            let offset = address - arena.base - Arena.statusOffset(port: 0)
+            if offset >= 0, offset / StatusLine.size < Int(arena.ports) {
+                return (arena, UInt32(offset / StatusLine.size))
+            }
+            index &+= 1
+        }
+        return nil
+    }
+}

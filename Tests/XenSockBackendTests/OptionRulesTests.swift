@@ -1,0 +1,48 @@
+import Testing
+
+@testable import XenSockBackend
+
+@Suite struct OptionRulesTests {
+    private func unprivileged(_ level: Int32, _ name: Int32, _ number: Int32) -> Int32 {
+        withUnsafeBytes(of: number) { OptionRules.unprivilegedRefusal(level: level, name: name, value: $0) }
+    }
+
+    private func refusal(_ domain: UInt32, _ level: Int32, _ name: Int32, set bytes: [UInt8]? = nil) -> Int32 {
+        guard let bytes else { return OptionRules.refusal(domain: domain, level: level, name: name, value: nil) }
+        return bytes.withUnsafeBytes { OptionRules.refusal(domain: domain, level: level, name: name, value: $0) }
+    }
+
+    @Test func whatNeedsPrivilegesIsNotForEveryone() {
+        // SO_DEBUG, SO_PRIORITY, SO_MARK, SO_BINDTODEVICE, IP_TRANSPARENT, IP_XFRM_POLICY, IPV6_HOPOPTS.
+        #expect(unprivileged(1, 1, 1) == Errno.eacces)
+        #expect(unprivileged(1, 1, 0) == 0)
+        #expect(unprivileged(1, 12, 7) == Errno.eperm)
+        #expect(unprivileged(1, 12, 6) == 0)
+        #expect(unprivileged(1, 36, 1) == Errno.eperm)
+        #expect(unprivileged(1, 25, 0) == Errno.eperm)
+        #expect(unprivileged(0, 19, 1) == Errno.eperm)
+        #expect(unprivileged(0, 19, 0) == 0)
+        #expect(unprivileged(0, 17, 0) == Errno.eperm)
+        #expect(unprivileged(41, 54, 0) == Errno.eperm)
+        // SO_KEEPALIVE.
+        #expect(unprivileged(1, 9, 1) == 0)
+    }
+
+    @Test func pointersAndDescriptorsDoNotReachTheKernel() {
+        let inet = SocketDomain.inet
+        // SO_ATTACH_FILTER, SO_ATTACH_BPF, TCP_ULP, TCP_REPAIR, TCP_ZEROCOPY_RECEIVE, iptables.
+        #expect(refusal(inet, 1, 26, set: [UInt8](repeating: 0, count: 16)) == Errno.eperm)
+        #expect(refusal(inet, 1, 50, set: [0, 0, 0, 0]) == Errno.eperm)
+        #expect(refusal(inet, 6, 31, set: [116, 108, 115]) == Errno.enoent)
+        #expect(refusal(inet, 6, 19, set: [1, 0, 0, 0]) == Errno.eperm)
+        #expect(refusal(inet, 6, 35) == Errno.einval)
+        #expect(refusal(inet, 0, 64) == Errno.eperm)
+        #expect(refusal(SocketDomain.inet6, 41, 64) == Errno.eperm)
+        #expect(refusal(SocketDomain.inet6, 41, 67) == 0)
+    }
+
+    @Test func peersOfTheServiceAreNotTold() {
+        #expect(refusal(SocketDomain.unix, 1, 17) == Errno.enoprotoopt)
+        #expect(refusal(SocketDomain.inet, 1, 17) == 0)
+    }
+}
