@@ -103,6 +103,9 @@ extension ServiceTests {
             _ = peer.read(sent - 3000)
             #expect(try eventually { try socket.outgoing.view().used == 0 })
             socket.close()
+            #expect(try client.call(.getsockname(id: listener.id)).ret == 0)
+            #expect(socket.generation == 0)
+            #expect(peer.read(3000).result == 3000)
             #expect(eventually { socket.generation == 1 })
         }
 

@@ -200,6 +200,10 @@ private let hangup = EpollEvents.hangup
 
     @Test func aProgramThatClosedWithBytesUnreadResets() throws {
         let it = try relayed()
+        // What it wrote goes out before.
+        it.kernel.expect("relayed 20 4096+0", returns: 5)
+        it.kernel.expect("send 10 5+0", returns: 5)
+        it.kernel.expect("relayed 20 4091+5", returns: -ECONNRESET)
         expectAbort(it)
         it.socket.placeholderEvent(hangup | EpollEvents.error)
         #expect(it.socket.phase == .gone)
