@@ -83,6 +83,7 @@ static void run(int flags, int limited) {
     while (accept(server, NULL, NULL) >= 0) {
     }
     fcntl(server, F_SETFL, 0);
+    fill_up(full[0]);
     child = disturb(drain);
     static char block[65536];
     // The kernel may have found room for a part before it had to wait.
