@@ -179,6 +179,21 @@ struct xs_process_state {
 extern struct xs_process_state xs_process_state;
 static inline struct xs_process_state *_Nonnull xs_get_process_state(void) { return &xs_process_state; }
 
+/* Calls that wait, and on which descriptor (Frontend/Holds.swift). */
+enum { XS_HOLDS = 256 };
+struct xs_hold {
+    /* The thread, 0: free. */
+    uint32_t thread;
+    /* The descriptor, or what has become of it; -1 without one. */
+    uint32_t descriptor;
+    int32_t duplicate;
+    uintptr_t frame;
+};
+extern struct xs_hold xs_holds[XS_HOLDS];
+extern uint32_t xs_hold_count;
+static inline struct xs_hold *_Nonnull xs_get_holds(void) { return xs_holds; }
+static inline uint32_t *_Nonnull xs_get_hold_count(void) { return &xs_hold_count; }
+
 /* recv through `xs_waiting_calls`. Returns a negative errno on failure. */
 static inline long xs_wait_recv(int fd, void *buffer, size_t size, int flags) {
     if (!xs_waiting_calls.recv) return xs_syscall(SYS_recvfrom, fd, (long)buffer, (long)size, flags, 0, 0);
