@@ -270,6 +270,8 @@ extension StreamSocket {
         if value.tokens > 0, input.disarm(value) { eat(value.tokens) }
         status.set(StatusLine.Flag.failureReported, true)
         lock.release(held)
+        // Whoever watches for input has no token left to wake it.
+        Watches.lookAgain()
     }
 
     /// Makes a listener's placeholder not writable, for good.

@@ -2,6 +2,5 @@
 this table only shrinks."""
 
 PENDING: dict[str, str] = {
-    "22_unconnected_hangups.c": "epoll cannot show ERR and HUP of refused or never connected sockets",
     "10_stdio_errors.c": "a program that has not loaded the library finds an end where the peer reset",
 }

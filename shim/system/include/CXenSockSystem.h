@@ -159,6 +159,8 @@ struct xs_process_state {
     uint64_t region;
     uint64_t session;
     uint64_t watches;
+    /* 1: one of them may be of a socket whose HUP the kernel does not see (Frontend/UnseenHangups.swift). */
+    uint32_t unseen_watches;
     uint32_t reported;
     uint32_t quiet;
     /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
