@@ -74,6 +74,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var isWatched = false
     /// EOF stands in the ring.
     var endOfFile = false
+    /// The program shut the read side down: EOF is not the peer's, and what it still sends can be read.
+    var isReadShut = false
     /// Nothing more is taken from `out`.
     var outClosed = false
     /// Sending failed: the end of `in` is the end of the socket.

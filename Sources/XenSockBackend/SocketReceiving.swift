@@ -5,7 +5,7 @@ import XenSockWire
 extension BackendSocket {
     func receiveTurn() throws(RingViolation) {
         if endOfFile, !placeholderShut, status.isEndWanted { shutPlaceholder(ShutdownHow.write) }
-        guard !endOfFile else { return }
+        guard !endOfFile || isReadShut && phase == .connected else { return }
         if urgent != nil, try !passMark() { return }
         guard readable else { return }
         let space = try inRing.free(limit: Self.budget)
@@ -22,6 +22,9 @@ extension BackendSocket {
             } else {
                 wantsTurn = true
             }
+        } else if count == 0, endOfFile {
+            // There is no more for now: natively a read then says so without waiting, as EOF does here.
+            readable = false
         } else if count == 0 {
             try finishReading()
         } else {

@@ -38,6 +38,7 @@ extension BackendSocket {
         if how != UInt32(ShutdownHow.write), network >= 0 {
             let result = kernel.shutdown(network, how: ShutdownHow.read)
             guard result == 0 else { return result }
+            isReadShut = true
             readable = true
             trustsShortReads = false
             wantsTurn = true

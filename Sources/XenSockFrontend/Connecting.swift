@@ -98,7 +98,9 @@ extension Frontend {
         if flags & ~Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue) != 0 { return -Int(EINVAL) }
         guard case .listening = handle.status.state else { return handle.isDatagram ? -Int(EOPNOTSUPP) : -Int(EINVAL) }
         if handle.isV1 { return v1Accept(handle, address, length, flags: flags) }
-        let socket = handle.socket
+        var socket = handle.socket
+        // If it was closed meanwhile, the port is free when this returns.
+        defer { if socket.endHold() { Descriptors.released(handle) } }
         var isAttached = false
         // Arrivals that no connection follows, and waits that bring none: see `StreamSocket.receive`.
         var fruitless = 0
@@ -129,7 +131,9 @@ extension Frontend {
             if handle.status.isNonBlocking {
                 return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
-            let result = socket.domain.awaitToken(handle.fd)
+            socket.hold()
+            let result = socket.domain.awaitToken(socket.placeholder)
+            socket.settleHold()
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { return interrupted }
@@ -140,11 +144,12 @@ extension Frontend {
             // A reset, if what obstructs the placeholder was still unread.
             if result == 0 || result == -Int(ECONNRESET) {
                 if socket.input.producerValue().has(InProducer.endOfFile) { continue }
-                return silence(handle)
+                // Closed meanwhile, the number is somebody else's.
+                return socket.placeholder == handle.fd ? silence(handle) : -Int(ENETDOWN)
             }
             if result != -Int(ENOTSOCK) { return result }
             // Silenced: nothing will ever arrive.
-            let interrupted = socket.domain.awaitWritable(handle.fd, nanoseconds: -1)
+            let interrupted = socket.domain.awaitWritable(socket.placeholder, nanoseconds: -1)
             if interrupted < 0 { return interrupted }
         }
     }
@@ -265,6 +270,8 @@ extension StreamSocket {
         if value.tokens > 0, input.disarm(value) { eat(value.tokens) }
         status.set(StatusLine.Flag.failureReported, true)
         lock.release(held)
+        // Whoever watches for input has no token left to wake it.
+        Watches.lookAgain()
     }
 
     /// Makes a listener's placeholder not writable, for good.

@@ -157,11 +157,17 @@ enum Descriptors {
 
     // MARK: The library's own descriptors
 
-    /// Moves a descriptor of the library out of the program's way, to a high number. Returns its new number.
-    static func movedHigh(_ fd: Int32) -> Int32 {
+    /// Where the library's own descriptors begin.
+    static var lowestPrivate: Int {
         // Not as high as may be: fork(2) copies the kernel's table up to the highest.
         let limit = min(Limits.descriptors, 8192)
-        let lowest = limit > 256 ? limit &- 64 : limit / 2
+        return Int(limit > 256 ? limit &- 64 : limit / 2)
+    }
+
+    /// Moves a descriptor of the library out of the program's way, to a high number. Returns its new number.
+    static func movedHigh(_ fd: Int32) -> Int32 {
+        let limit = min(Limits.descriptors, 8192)
+        let lowest = lowestPrivate
         var moved = -Int(EINVAL)
         if limit < 8192 {
             moved =
@@ -220,6 +226,7 @@ enum Descriptors {
         guard let handle = find(fd) else { return Kernel.close(fd) }
         if Session.isBorrowed { return Kernel.close(fd) }
         set(fd, .foreign)
+        Holds.keep(fd)
         let result = Kernel.close(fd)
         released(handle)
         return result

@@ -187,7 +187,9 @@ public enum Frontend {
     @discardableResult
     public static func makeWay(_ fd: Int32) -> SocketHandle? {
         Descriptors.makeWay(fd)
-        return Session.isBorrowed ? nil : Descriptors.find(fd)
+        guard !Session.isBorrowed, let handle = Descriptors.find(fd) else { return nil }
+        Holds.keep(fd)
+        return handle
     }
 
     /// The kernel closed the descriptor of a socket by putting another in its place.

@@ -63,15 +63,24 @@ extension Frontend {
         return false
     }
 
-    /// Completes what epoll_wait(2) on the set `epoll` returned, as `pollFixup` does.
+    /// Whether epoll_wait(2) on the set `epoll` would find an event at once that the kernel does not see.
     @inline(__always)
-    public static func epollFixup(_ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>, _ count: Int32) {
-        if xs_get_process_state().pointee.watches == 0 { return }
+    public static func epollHasUnseen(_ epoll: Int32) -> Bool { Watches.hasUnseen && Watches.isUnseen(epoll) }
+
+    /// Completes what epoll_wait(2) on the set `epoll` returned, as `pollFixup` does.
+    ///
+    /// - Returns: the number of events, at most `capacity`.
+    @inline(__always)
+    public static func epollFixup(
+        _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>, _ count: Int32, capacity: Int32
+    ) -> Int32 {
+        if xs_get_process_state().pointee.watches == 0 { return count }
         var index = 0
         while index < Int(count) {
             Watches.complete(epoll, events + index)
             index &+= 1
         }
+        return Watches.hasUnseen ? Watches.addUnseen(epoll, events, count, capacity: capacity) : count
     }
 
     /// Before the kernel's epoll_ctl(2): a socket that is watched for edges gets a token for every arrival.
@@ -85,6 +94,7 @@ extension Frontend {
         if let event, !UserMemory.isReadable(event), !isEnd { return -Int(EFAULT) }
         Watches.note(set: epoll, fd: fd, isEnd ? nil : event)
         guard let event, !isEnd else { return 0 }
+        if !handle.isDatagram { Watches.look(at: fd, handle.status, events: event.pointee.events) }
         wantEnd(handle)
         let edges: UInt32 = 1 << 31
         if event.pointee.events & edges != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }

@@ -10,6 +10,13 @@ extension StreamSocket {
     ///   - flags: MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC.
     /// - Returns: bytes received, 0 at the end of the stream, or a negative errno.
     package func receive(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+        var socket = self
+        let result = socket.received(vectors, count, flags: flags)
+        socket.endHold()
+        return result
+    }
+
+    private mutating func received(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         if flags & Int32(MSG_ERRQUEUE) != 0 { return -Int(EAGAIN) }
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         switch status.state {
@@ -50,7 +57,9 @@ extension StreamSocket {
                 if got == cursor.total { break }
                 if peek, mayPeekMore(ring, view, skip, target, flags, limit) {
                     lock.release(held)
+                    hold()
                     awaitMore(&limit)
+                    settleHold()
                     held = lock.acquire(tag)
                     continue
                 }
@@ -107,7 +116,9 @@ extension StreamSocket {
                     break
                 }
                 lock.release(held)
+                hold()
                 awaitMore(&limit)
+                settleHold()
                 held = lock.acquire(tag)
                 if limit.isOver {
                     got = limit.result
@@ -138,7 +149,9 @@ extension StreamSocket {
             // The interrupted call may have consumed and not have rung: the backend may be waiting for that.
             if held.isReentered { notify() }
             lock.release(held)
+            hold()
             var result = awaitToken(&limit)
+            settleHold()
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }

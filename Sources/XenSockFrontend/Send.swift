@@ -10,6 +10,13 @@ extension StreamSocket {
     ///   - flags: MSG_DONTWAIT; MSG_NOSIGNAL is the caller's.
     /// - Returns: bytes taken (all of them on a blocking socket), or a negative errno.
     package func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
+        var socket = self
+        let result = socket.sent(vectors, count, flags: flags)
+        socket.endHold()
+        return result
+    }
+
+    private mutating func sent(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
         switch status.state {
@@ -103,7 +110,9 @@ extension StreamSocket {
             // The interrupted call may have published and not have rung: the backend may be asleep.
             if held.isReentered { notify() }
             lock.release(held)
+            hold()
             var result = awaitSpace(&deadline)
+            settleHold()
             if result == 1 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }

@@ -7,8 +7,10 @@ import XenSockWire
 @frozen
 public struct StreamSocket<Domain: FrontendDomain> {
     public let domain: Domain
-    /// The program's descriptor: its end of the placeholder.
-    public let placeholder: Int32
+    /// The program's descriptor: its end of the placeholder. Another once that was closed under a wait (`Holds`).
+    @usableFromInline var placeholder: Int32
+    /// The wait's slot in `Holds`, -1 without one.
+    @usableFromInline var holding: Int32 = -1
     public let port: UInt32
     public let status: SocketStatus
     /// The indexes page, 4096 bytes; the data ring's pages follow it.
@@ -47,4 +49,18 @@ public struct StreamSocket<Domain: FrontendDomain> {
 
     @inlinable @inline(__always)
     func notify() { domain.notify(port) }
+
+    /// Before a wait on the placeholder.
+    mutating func hold() {
+        if holding < 0 { holding = Holds.begin(placeholder, thread: UInt32(truncatingIfNeeded: tag)) }
+    }
+
+    /// After it.
+    mutating func settleHold() { placeholder = Holds.descriptor(holding, placeholder) }
+
+    /// At the end of a call that may have waited.
+    ///
+    /// - Returns: whether the descriptor was closed meanwhile.
+    @discardableResult
+    func endHold() -> Bool { Holds.end(holding) }
 }

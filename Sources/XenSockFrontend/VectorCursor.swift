@@ -6,10 +6,13 @@ struct VectorCursor {
     private let count: Int
     private var vector = 0
     private var offset = 0
-    /// Size of all vectors in bytes.
+    /// Size of all vectors in bytes; of more than the kernel moves in one call, that.
     let total: Int
 
-    /// - Returns: nil if a size, or their sum, is negative as a signed number (EINVAL).
+    /// The kernel's limit for one call, MAX_RW_COUNT in bytes.
+    private static var maximum: Int { 0x7fff_f000 }
+
+    /// - Returns: nil if a size is negative as a signed number (EINVAL).
     @inline(__always)
     init?(_ vectors: UnsafePointer<iovec>, _ count: Int) {
         self.vectors = vectors
@@ -18,9 +21,9 @@ struct VectorCursor {
         var index = 0
         while index < count {
             let length = Int(truncatingIfNeeded: vectors[index].iov_len)
-            let (next, overflow) = sum.addingReportingOverflow(length)
-            if length < 0 || overflow { return nil }
-            sum = next
+            if length < 0 { return nil }
+            let room = Self.maximum &- sum
+            sum &+= length < room ? length : room
             index &+= 1
         }
         total = sum

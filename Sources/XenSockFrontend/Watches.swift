@@ -7,7 +7,7 @@ import XenSockWire
 /// epoll_wait(2) can add what the placeholder cannot show (ERR, and HUP of a socket that is not connected). Inherited
 /// over fork(2), as the sets are. Hints only: a stale one adds nothing that is not true of its socket.
 enum Watches {
-    private struct Watch {
+    struct Watch {
         /// The set's descriptor + 1; 0: none.
         var set: Int32
         var events: UInt32
@@ -17,7 +17,7 @@ enum Watches {
     private static let size = Int(ProcessState.descriptorLimit) * MemoryLayout<Watch>.stride
 
     @inline(__always)
-    private static var table: UnsafeMutablePointer<Watch>? {
+    static var table: UnsafeMutablePointer<Watch>? {
         UnsafeMutableRawPointer(bitPattern: UInt(SharedWord64(&xs_get_process_state().pointee.watches).load()))?
             .assumingMemoryBound(to: Watch.self)
     }

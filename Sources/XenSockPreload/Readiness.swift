@@ -57,9 +57,11 @@ public func xsEpollCtl(
 
 /// The result of a wait on `epoll` for which the kernel returned `result`.
 @inline(__always)
-private func completed(_ result: Int32, _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?) -> Int32 {
-    if result > 0, let events { Frontend.epollFixup(epoll, events, result) }
-    return result
+private func completed(
+    _ result: Int32, _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32
+) -> Int32 {
+    guard result >= 0, let events else { return result }
+    return Frontend.epollFixup(epoll, events, result, capacity: count)
 }
 
 /// epoll_wait(2).
@@ -67,7 +69,8 @@ private func completed(_ result: Int32, _ epoll: Int32, _ events: UnsafeMutableP
 public func xsEpollWait(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32
 ) -> Int32 {
-    completed(xsNextEpollWait(epoll, events, count, timeout), epoll, events)
+    let wait = timeout != 0 && Frontend.epollHasUnseen(epoll) ? 0 : timeout
+    return completed(xsNextEpollWait(epoll, events, count, wait), epoll, events, count)
 }
 
 /// epoll_pwait(2).
@@ -76,7 +79,8 @@ public func xsEpollPwait(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: Int32,
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
-    completed(xsNextEpollPwait(epoll, events, count, timeout, mask), epoll, events)
+    let wait = timeout != 0 && Frontend.epollHasUnseen(epoll) ? 0 : timeout
+    return completed(xsNextEpollPwait(epoll, events, count, wait, mask), epoll, events, count)
 }
 
 /// epoll_pwait2(2).
@@ -85,5 +89,9 @@ public func xsEpollPwait2(
     _ epoll: Int32, _ events: UnsafeMutablePointer<epoll_event>?, _ count: Int32, _ timeout: UnsafePointer<timespec>?,
     _ mask: UnsafePointer<sigset_t>?
 ) -> Int32 {
-    completed(xsNextEpollPwait2(epoll, events, count, timeout, mask), epoll, events)
+    guard Frontend.epollHasUnseen(epoll) else {
+        return completed(xsNextEpollPwait2(epoll, events, count, timeout, mask), epoll, events, count)
+    }
+    var now = timespec()
+    return completed(xsNextEpollPwait2(epoll, events, count, &now, mask), epoll, events, count)
 }

@@ -32,9 +32,8 @@ func total(_ vectors: UnsafePointer<iovec>?, _ count: Int32) -> Int {
     }
     var total = 0
     for index in 0..<Int(count) {
-        let (sum, overflow) = total.addingReportingOverflow(vectors[index].iov_len)
-        guard !overflow, vectors[index].iov_len >= 0 else { return 0 &- Int(EINVAL) }
-        total = sum
+        guard vectors[index].iov_len >= 0 else { return 0 &- Int(EINVAL) }
+        total = min(total &+ min(vectors[index].iov_len, maximumTransfer), maximumTransfer)
     }
     return total
 }

@@ -36,6 +36,8 @@ int main(void) {
     must("MSG_OOB", send(ends[1], "3", 1, MSG_OOB));
     tell(ends[1], "45");
     await(ends[0], POLLPRI);
+    // What follows it may come later.
+    pause_for(50);
     say("before", recv(ends[0], buffer, sizeof buffer, 0));
     say("sockatmark", sockatmark(ends[0]));
     say("from it on", recv(ends[0], buffer, sizeof buffer, 0));

@@ -8,6 +8,9 @@ __thread struct xs_held_locks xs_held_locks;
 
 struct xs_process_state xs_process_state;
 
+struct xs_hold xs_holds[XS_HOLDS];
+uint32_t xs_hold_count;
+
 uint64_t xs_known_pages[XS_KNOWN_PAGES];
 
 int xs_probe_page(uintptr_t address, int writing) {

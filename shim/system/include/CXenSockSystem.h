@@ -159,6 +159,8 @@ struct xs_process_state {
     uint64_t region;
     uint64_t session;
     uint64_t watches;
+    /* 1: one of them may be of a socket whose HUP the kernel does not see (Frontend/UnseenHangups.swift). */
+    uint32_t unseen_watches;
     uint32_t reported;
     uint32_t quiet;
     /* What XENSOCK_DIALECT says: 0 xensock2 (also without it), 1 pvcalls1, 2 draft1; another number: no dialect. */
@@ -178,6 +180,21 @@ struct xs_process_state {
 };
 extern struct xs_process_state xs_process_state;
 static inline struct xs_process_state *_Nonnull xs_get_process_state(void) { return &xs_process_state; }
+
+/* Calls that wait, and on which descriptor (Frontend/Holds.swift). */
+enum { XS_HOLDS = 256 };
+struct xs_hold {
+    /* The thread, 0: free. */
+    uint32_t thread;
+    /* The descriptor, or what has become of it; -1 without one. */
+    uint32_t descriptor;
+    int32_t duplicate;
+    uintptr_t frame;
+};
+extern struct xs_hold xs_holds[XS_HOLDS];
+extern uint32_t xs_hold_count;
+static inline struct xs_hold *_Nonnull xs_get_holds(void) { return xs_holds; }
+static inline uint32_t *_Nonnull xs_get_hold_count(void) { return &xs_hold_count; }
 
 /* recv through `xs_waiting_calls`. Returns a negative errno on failure. */
 static inline long xs_wait_recv(int fd, void *buffer, size_t size, int flags) {
