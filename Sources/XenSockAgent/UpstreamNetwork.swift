@@ -173,6 +173,16 @@ public final class UpstreamNetwork: SocketNetwork {
             })
     }
 
+    public func receiveUrgent(_ descriptor: Int32) -> Int {
+        guard let handle = Relay.find(descriptor) else { return -Int(EINVAL) }
+        var byte: UInt8 = 0
+        let result = withUnsafeMutableBytes(of: &byte) {
+            var vector = iovec(iov_base: $0.baseAddress, iov_len: 1)
+            return Frontend.receive(handle, &vector, 1, flags: Int32(MSG_OOB | MSG_DONTWAIT), message: nil)
+        }
+        return result == 1 ? Int(byte) : result == 0 ? -Int(EAGAIN) : result
+    }
+
     // MARK: Questions and settings
 
     public func getsockopt(

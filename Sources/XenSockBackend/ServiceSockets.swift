@@ -16,6 +16,7 @@ extension Service {
         if socket.isTimed, !socket.isDraining {
             socket.isDraining = true
             draining.append(socket)
+            if socket.lingerEnd != nil { nextDrainCheck = 0 }
         }
         if socket.wantsTurn, !socket.isQueued {
             socket.isQueued = true
@@ -113,7 +114,10 @@ extension Service {
 
     /// Milliseconds until the first deadline; -1 if there is none.
     func untilDeadline() -> Int32 {
-        hasDeadlines ? 1000 : -1
+        guard hasDeadlines else { return -1 }
+        let now = kernel.now()
+        let left = nextDrainCheck > now ? (nextDrainCheck &- now) / 1_000_000 &+ 1 : 1000
+        return left < 1000 ? Int32(truncatingIfNeeded: left) : 1000
     }
 
     private var hasDeadlines: Bool {
@@ -127,7 +131,7 @@ extension Service {
         guard now >= nextDrainCheck else { return }
         nextDrainCheck = now &+ 1_000_000_000
         for socket in draining {
-            _ = socket.drainDeadline(now: now)
+            if let next = socket.drainDeadline(now: now), next < nextDrainCheck { nextDrainCheck = next }
             settle(socket)
         }
         draining.removeAll { $0.phase == .gone }

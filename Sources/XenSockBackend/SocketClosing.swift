@@ -101,18 +101,28 @@ extension BackendSocket {
         }
     }
 
+    /// How often another service is asked whether the peer has everything, in nanoseconds.
+    private static var acknowledgementPeriod: UInt64 { 20_000_000 }
+
     /// A draining socket whose peer takes nothing is given up.
     ///
     /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
     func drainDeadline(now: UInt64) -> UInt64? {
         guard isTimed else { return nil }
         if isAwaitingPeer, let lingerEnd {
-            if now < lingerEnd { return lingerEnd }
-            finish(abort: false)
-            return nil
+            guard now < lingerEnd else {
+                finish(abort: false)
+                return nil
+            }
+            if kernel.tellsOfAcknowledgements(network) { return lingerEnd }
+            finishDraining()
+            return phase == .gone ? nil : min(lingerEnd, now &+ Self.acknowledgementPeriod)
         }
         let deadline = lastProgress &+ Self.drainLimit
-        if now < deadline { return deadline }
+        if now < deadline {
+            guard lingerEnd != nil, !kernel.tellsOfAcknowledgements(network) else { return deadline }
+            return min(deadline, now &+ Self.acknowledgementPeriod)
+        }
         finish(abort: true)
         return nil
     }

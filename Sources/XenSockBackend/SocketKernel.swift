@@ -64,6 +64,8 @@ protocol SocketKernel {
     ) -> Int
     /// sendmsg(2), with MSG_NOSIGNAL.
     func sendMessage(_ descriptor: Int32, from segments: Segments, _ buffers: MessageBuffers, flags: Int32) -> Int
+    /// Whether the end's acknowledgement is an event of the descriptor.
+    func tellsOfAcknowledgements(_ descriptor: Int32) -> Bool
     /// Receives an urgent byte. Returns it, or a negative errno.
     func receiveUrgent(_ descriptor: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
@@ -109,6 +111,8 @@ extension SocketKernel {
         var queued: Int32 = 0
         return ioctl(descriptor, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
     }
+
+    func tellsOfAcknowledgements(_ descriptor: Int32) -> Bool { true }
 
     func prepareAbort(_ descriptor: Int32) { resetOnClose(descriptor) }
 

@@ -6,7 +6,13 @@ extension BackendSocket {
     /// Whether the ring is readable once `count` more bytes stand in it. A full one is, whatever was asked for.
     func isReadable(with count: UInt32) throws(RingViolation) -> Bool {
         let unread = try inRing.unread() &+ count
-        return unread >= lowWater || unread == inRing.size
+        return unread >= min(lowWater, inRing.capacity)
+    }
+
+    /// Sets the token that a full ring has, if SO_RCVBUF made it full, or a reader that does not know its limit left it so.
+    func showFull() throws(RingViolation) {
+        guard lowWater > 1, !inRing.isArmed, try inRing.unread() > 0, try isReadable(with: 0) else { return }
+        if try inRing.arm() { sendToken() }
     }
 
     /// setsockopt(2) of SO_RCVLOWAT. The kernel bounds the value, and forgets it again: it would keep bytes back, and

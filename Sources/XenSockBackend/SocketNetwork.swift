@@ -21,6 +21,8 @@ public protocol SocketNetwork: AnyObject {
     /// A count below what was given means that there is no room now: the next room is a new edge.
     func send(_ descriptor: Int32, from segments: Segments) -> Int
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
+    /// The urgent byte that was announced, once, or a negative errno. FIONREAD then counts up to its mark.
+    func receiveUrgent(_ descriptor: Int32) -> Int
     /// recvmsg(2) of a datagram. An error that says that the socket is lost comes once, then EAGAIN.
     func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int
     /// sendmsg(2) of a datagram.

@@ -6,6 +6,7 @@ extension BackendSocket {
     func receiveTurn() throws(RingViolation) {
         if endOfFile, !placeholderShut, status.isEndWanted { shutPlaceholder(ShutdownHow.write) }
         guard !endOfFile || isReadShut && phase == .connected else { return }
+        if lowWater > 1, !endOfFile { try showFull() }
         if urgent != nil, try !passMark() { return }
         guard readable else { return }
         let space = try inRing.free(limit: Self.budget)

@@ -16,7 +16,8 @@ extension BackendSocket {
         urgent = (UInt8(truncatingIfNeeded: byte), mark)
         status.setUrgent(UInt8(truncatingIfNeeded: byte), mark: mark)
         // Where AF_UNIX has no such data the program sees the mark, but no PRI.
-        _ = kernel.sendUrgent(placeholder, byte: 0)
+        // A relayed program may receive it there.
+        _ = kernel.sendUrgent(placeholder, byte: relay == nil ? 0 : UInt8(truncatingIfNeeded: byte))
     }
 
     /// With SO_OOBINLINE the byte goes back to its place in the stream, before the service reads on.

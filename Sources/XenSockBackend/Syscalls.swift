@@ -99,12 +99,15 @@ struct LinuxKernel: SocketKernel {
     }
 
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
-        if let network { return network.sendUrgent(descriptor, byte: byte) }
+        if let network = owner(descriptor) { return network.sendUrgent(descriptor, byte: byte) }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_OOB)
         return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(descriptor), address($0.baseAddress), 1, flags) }
     }
 
+    func tellsOfAcknowledgements(_ descriptor: Int32) -> Bool { owner(descriptor) == nil }
+
     func receiveUrgent(_ descriptor: Int32) -> Int {
+        if let network = owner(descriptor) { return network.receiveUrgent(descriptor) }
         var byte: UInt8 = 0
         let result = withUnsafeMutablePointer(to: &byte) {
             call(SYS_recvfrom, Int(descriptor), Int(bitPattern: $0), 1, Int(MSG_OOB | MSG_DONTWAIT))

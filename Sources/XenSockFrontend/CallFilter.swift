@@ -17,9 +17,9 @@ struct CallFilter {
         self.instructions = instructions
     }
 
-    /// Whether a system call is let through; its arguments are taken to be 0.
-    func allows(_ number: Int) -> Bool {
-        guard let action = run(UInt32(truncatingIfNeeded: number)) else { return false }
+    /// Whether a system call is let through; its arguments are taken to be 0, but for the two that are given.
+    func allows(_ number: Int, _ first: UInt32 = 0, _ second: UInt32 = 0) -> Bool {
+        guard let action = run(UInt32(truncatingIfNeeded: number), first, second) else { return false }
         let allow: UInt32 = 0x7fff_0000
         let log: UInt32 = 0x7ffc_0000
         return action & 0xffff_0000 == allow || action & 0xffff_0000 == log
@@ -32,7 +32,7 @@ struct CallFilter {
     #endif
 
     /// The filter's return value; nil for an instruction that seccomp does not know.
-    private func run(_ number: UInt32) -> UInt32? {
+    private func run(_ number: UInt32, _ first: UInt32, _ second: UInt32) -> UInt32? {
         var a: UInt32 = 0
         var x: UInt32 = 0
         return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 16) { memory -> UInt32? in
@@ -45,7 +45,14 @@ struct CallFilter {
                 let k = instructions.load(fromByteOffset: at &* 8 &+ 4, as: UInt32.self)
                 at &+= 1
                 switch code {
-                case 0x20: a = k == 0 ? number : k == 4 ? Self.architecture : 0  // LD W ABS
+                case 0x20:  // LD W ABS
+                    switch k {
+                    case 0: a = number
+                    case 4: a = Self.architecture
+                    case 16: a = first
+                    case 24: a = second
+                    default: a = 0
+                    }
                 case 0x00: a = k  // LD IMM
                 case 0x01: x = k  // LDX IMM
                 case 0x80: a = 64  // LD W LEN

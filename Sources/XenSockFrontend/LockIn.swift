@@ -19,9 +19,10 @@ extension Frontend {
         }
         becomeAcquainted()
         if !allowsAll(filter) { xs_get_process_state().pointee.locked_in = 1 }
+        if !allowsProbes(filter) { xs_get_process_state().pointee.unprobed = 1 }
     }
 
-    /// The filter was refused.
+    /// The filter was refused. What is not probed any more stays so: an earlier filter may have forbidden it.
     ///
     /// - Parameter before: what `isLockedIn` said before.
     public static func didNotFilterCalls(_ before: Bool) {
@@ -39,5 +40,12 @@ extension Frontend {
         ]
         for index in numbers.indices where !filter.allows(Int(numbers[index])) { return false }
         return true
+    }
+
+    /// Whether a filter lets through what bad addresses and abandoned calls are told by (shim/system/system.c).
+    private static func allowsProbes(_ filter: CallFilter) -> Bool {
+        let wakeOperation: UInt32 = 5 | 128  // FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG
+        return filter.allows(Int(SYS_futex), 0, wakeOperation) && filter.allows(Int(SYS_rt_sigprocmask), 99)
+            && filter.allows(Int(SYS_sigaltstack)) && filter.allows(Int(SYS_rt_sigaction), 1)
     }
 }

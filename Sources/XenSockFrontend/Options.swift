@@ -128,6 +128,7 @@ extension Frontend {
         var value: Int32 = 0
         var length = socklen_t(4)
         guard getOption(handle, level: Int32(SOL_SOCKET), name: name, &value, &length) == 0 else { return }
+        if handle.isRelayed, name != 42 { LocalDomain.set(handle.fd, name, value) }
         if name == 18 {
             handle.socket.setLowWater(UInt32(bitPattern: value))
         } else if name == 10 {

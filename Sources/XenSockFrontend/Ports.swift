@@ -18,6 +18,13 @@ enum Ports {
     }
 
     private static func unused(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
+        if let port = next(state) { return port }
+        // A socket that ended by itself, as relayed and reset ones do, was not told of when its descriptor was closed.
+        listFree(state)
+        return next(state)
+    }
+
+    private static func next(_ state: UnsafeMutablePointer<SessionState>) -> UInt32? {
         let count = state.pointee.closedPorts
         var depth: UInt32 = 0
         let fresh = state.pointee.nextPort < state.pointee.ports
@@ -77,6 +84,21 @@ enum Ports {
         while port < state.pointee.nextPort {
             Session.closedPort(state, count).pointee = port
             count &+= 1
+            port &+= 1
+        }
+        state.pointee.closedPorts = count
+    }
+
+    /// Rebuilds the list from the ports that the service is done with. Those that it will be done with are found the next
+    /// time.
+    private static func listFree(_ state: UnsafeMutablePointer<SessionState>) {
+        var port: UInt32 = 1
+        var count: UInt32 = 0
+        while port < state.pointee.nextPort {
+            if isFree(state, port) {
+                Session.closedPort(state, count).pointee = port
+                count &+= 1
+            }
             port &+= 1
         }
         state.pointee.closedPorts = count

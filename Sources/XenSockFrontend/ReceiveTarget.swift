@@ -108,6 +108,8 @@ extension StreamSocket {
             }
             if ring.disarm(view) {
                 eat(view.producer.tokens)
+                // It may be all that SO_RCVBUF lets in, which the backend knows.
+                if view.count >= BufferLimit.minimum { notify() }
                 return
             }
             tries &+= 1

@@ -44,6 +44,10 @@ extension Frontend {
             return result
         }
         LocalDomain.widen(handle.fd)
+        if handle.status.lowWater > 1 {
+            LocalDomain.set(handle.fd, 18 /* SO_RCVLOWAT */, Int32(bitPattern: handle.status.lowWater))
+        }
+        if handle.status.has(StatusLine.Flag.urgentInline) { LocalDomain.set(handle.fd, Int32(SO_OOBINLINE), 1) }
         let lost = socket.unreachable
         if lost > 0 { Report.lost(lost, fd: handle.fd) }
         return 0

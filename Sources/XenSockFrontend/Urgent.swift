@@ -36,7 +36,12 @@ enum Urgent {
                 let size = min(total &- sent, buffer.count)
                 cursor.load(into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<size]))
                 var vector = iovec(iov_base: buffer.baseAddress, iov_len: size)
-                let result = withUnsafePointer(to: &vector) { handle.socket.send($0, 1, flags: flags) }
+                let result = withUnsafePointer(to: &vector) {
+                    var result = StreamSocket<LocalDomain>.isRelayedNow
+                    if !handle.isRelayed { result = handle.socket.send($0, 1, flags: flags) }
+                    return result == StreamSocket<LocalDomain>.isRelayedNow
+                        ? Frontend.sendRelayed(handle, $0, 1, flags: flags) : result
+                }
                 if result < 0 { return sent > 0 ? sent : result }
                 sent &+= result
                 if result < size { break }

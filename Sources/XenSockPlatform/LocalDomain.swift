@@ -39,6 +39,12 @@ public struct LocalDomain: FrontendDomain {
         _ = setBuffer(placeholder, 2)
     }
 
+    /// Sets an option of SOL_SOCKET of a placeholder that carries a stream's bytes: what the kernel's own calls do there.
+    public static func set(_ placeholder: Int32, _ name: Int32, _ value: Int32) {
+        var value = value
+        _ = Kernel.setOption(placeholder, Int32(SOL_SOCKET), name, &value, 4)
+    }
+
     private static func setBuffer(_ placeholder: Int32, _ size: Int) -> Bool {
         var value = Int32(size / 2)
         _ = Kernel.setOption(placeholder, Int32(SOL_SOCKET), Int32(SO_SNDBUF), &value, 4)

@@ -141,6 +141,27 @@ class Handed(Case):
                 self.assertEqual(self.exchange(way, compiled("upper", *flags), behaviour=hasty), [wanted], (way, flags))
 
 
+class Many(Case):
+    """A program that has thousands of them, one after the other."""
+
+    limit = 120
+
+    def test_those_that_end_by_themselves_leave_room_for_others(self):
+        number = int(os.environ.get("XENSOCK_TEST_RELAYED") or 5000)
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def serve():
+            while True:
+                connection = listener.accept()[0]
+                connection.recv(1)
+                reset(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        program = self.call([compiled("relay_many"), port, number], under=True, timeout=110, status=None)
+        self.assertEqual((program.err, program.out), ("", f"{number} connections\ndone\n"), str(program))
+
+
 class Inetd(Case):
     """A server that gives its connections to other programs."""
 

@@ -8,6 +8,9 @@ from harness.service import repeatedly
 
 GROUP = "status line"
 
+RELAYED = 1 << 16
+"""The flag of a socket whose placeholder carries the bytes."""
+
 STEPS = "socket connect send:10 recv:10 poll:50 select:50 error peername:16 fionread shutdown:2 close"
 
 
@@ -116,7 +119,11 @@ CASES = [
          blocks=1),
     Case("the send lock of a session that is none", "socket connect send:1", requests=after_connect(lock(72)),
          blocks=1),
-    Case("flags of all kinds", STEPS, requests=after_connect(field(80, 0xFFFFFFFF))),
+    Case("flags of all kinds", STEPS, requests=after_connect(field(80, 0xFFFFFFFF & ~RELAYED))),
+    # The bytes are exchanged over the placeholder then, where this service does not answer.
+    Case("a relayed socket that nobody relays", "socket connect send:10 poll:50 fionread recv:10",
+         "send:10=10", requests=after_connect(field(80, RELAYED)), echoes=False, blocks=1),
+    Case("all flags on a relayed socket", STEPS, requests=after_connect(field(80, 0xFFFFFFFF)), echoes=False, waits=1),
     Case("a time limit of 2^64 - 1", "socket connect write:2000000", requests=after_connect(
         lambda s, p: [field(96, 0xFFFFFFFF)(s, p), field(100, 0xFFFFFFFF)(s, p)]), echoes=False, blocks=1),
     Case("a connect that is never decided", "socket connect", requests=under_way(lambda s, p: None), blocks=1),

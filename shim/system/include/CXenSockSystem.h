@@ -170,6 +170,8 @@ struct xs_process_state {
     uint32_t preloaded;
     /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
     uint32_t locked_in;
+    /* A filter forbids what `xs_probe_page` and `xs_is_frame_alive` ask the kernel with: both say yes then. */
+    uint32_t unprobed;
     /* The variables of the environment that the library needs, one behind the other, and how many. */
     uint32_t kept_count;
     char kept_environment[2048];
