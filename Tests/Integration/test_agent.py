@@ -143,6 +143,11 @@ class Through(Case):
         peer = Peer(read)
         self.assertEqual(self.call_inside([PYTHON, PROGRAMS / "urgent.py", peer.port]).out.strip(), "100000 of 200001")
 
+    def test_urgent_data_is_marked_and_signalled(self):
+        said = self.call([compiled("urgent")]).out
+        self.assertEqual(self.call_inside([compiled("urgent")]).out, said)
+        self.assertIn("apart", said)
+
     def test_an_unknown_name_and_a_known_one_are_answered(self):
         text = (
             "import socket\n"

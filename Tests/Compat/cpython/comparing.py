@@ -15,6 +15,8 @@ class Explanation:
     tests: list[str]
     ways: list[str]
     reason: str
+    sometimes: bool = False
+    """Whether it is a matter of time, so that there need not be a difference in each run."""
     used: bool = False
     """Whether a difference was found that it explains."""
 
@@ -39,11 +41,15 @@ class Comparison:
 def explanations():
     with open(EXPLANATIONS, "rb") as file:
         entries = tomllib.load(file).get("difference", [])
-    known = {"tests", "ways", "reason"}
+    known = {"tests", "ways", "reason", "sometimes"}
     for entry in entries:
         if set(entry) - known or not entry["tests"] or not entry["reason"].strip():
             raise SystemExit(f"{EXPLANATIONS}: a difference has tests, ways and a reason, not {entry}")
-    return [Explanation(entry["tests"], entry.get("ways", ["direct", "agent"]), entry["reason"]) for entry in entries]
+    return [
+        Explanation(
+            entry["tests"], entry.get("ways", ["direct", "agent"]), entry["reason"], entry.get("sometimes", False))
+        for entry in entries
+    ]
 
 
 def differing(native, run):
