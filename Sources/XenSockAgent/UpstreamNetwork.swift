@@ -143,8 +143,13 @@ public final class UpstreamNetwork: SocketNetwork {
         guard let handle = Relay.find(descriptor), let vectors = message.pointee.msg_iov else {
             return -Int(EAGAIN)
         }
-        let result = Frontend.receive(
-            handle, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_DONTWAIT), message: message)
+        let receive = {
+            Frontend.receive(
+                handle, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_DONTWAIT), message: message)
+        }
+        var result = receive()
+        // What stands in the error queue keeps a token, behind which an arrival would be no edge.
+        if result == -Int(EAGAIN), Relay.holdsErrors(handle), Relay.wantEveryArrival(handle) { result = receive() }
         if result == -Int(ENETDOWN) { hungUp.insert(descriptor) }
         guard result == -Int(ENETDOWN) || result == -Int(EAGAIN), isLost(handle) else { return result }
         return told.insert(descriptor).inserted ? -Int(ENETDOWN) : -Int(EAGAIN)

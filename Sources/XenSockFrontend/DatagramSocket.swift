@@ -80,6 +80,9 @@ struct DatagramSocket<Domain: FrontendDomain> {
         let failed = value.has(InProducer.errorQueue) || status.error != 0
         guard failed else { return events }
         var events = events | Int16(POLLERR)
+        if value.has(InProducer.errorQueue), status.has(StatusLine.Flag.errorQueueIsUrgent) {
+            events |= asked & Int16(POLLPRI)
+        }
         if let view = try? plain.input.view(), view.count == 0, !value.has(InProducer.endOfFile) {
             events &= ~Int16(POLLIN)
         }

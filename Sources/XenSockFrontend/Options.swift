@@ -99,6 +99,9 @@ extension Frontend {
         }
         if result == 0, level == SOL_SOCKET, let value, length >= 4 { noteBuffer(handle, name, value) }
         if result == 0, level == SOL_SOCKET, !handle.isDatagram { noteSetting(handle, name) }
+        if result == 0, level == SOL_SOCKET, name == 45 /* SO_SELECT_ERR_QUEUE */, length >= 4, let value {
+            handle.status.set(StatusLine.Flag.errorQueueIsUrgent, value.loadUnaligned(as: Int32.self) != 0)
+        }
         return result
     }
 

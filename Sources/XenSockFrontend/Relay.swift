@@ -94,6 +94,20 @@
             }
         }
 
+        /// Whether the error queue of a datagram socket holds something.
+        public static func holdsErrors(_ handle: SocketHandle) -> Bool {
+            handle.isDatagram && handle.socket.input.producerValue().has(InProducer.errorQueue)
+        }
+
+        /// Has every arrival send a token from now on.
+        ///
+        /// - Returns: whether that is new, so that something may have come without one.
+        public static func wantEveryArrival(_ handle: SocketHandle) -> Bool {
+            if handle.status.has(StatusLine.Flag.edgeTriggered) { return false }
+            handle.status.set(StatusLine.Flag.edgeTriggered, true)
+            return true
+        }
+
         /// Bytes that can be received without waiting.
         public static func readable(_ handle: SocketHandle) -> Int {
             handle.isV1 ? handle.v1.readable : Int(Frontend.readable(handle))

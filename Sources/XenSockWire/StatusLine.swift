@@ -52,6 +52,8 @@ public enum StatusLine {
         /// connect(2) itself has returned the failure: the socket is as one that was never connected.
         public static let failureReported: UInt32 = 512
         public static let urgentInline: UInt32 = 256
+        /// SO_SELECT_ERR_QUEUE: a datagram socket's error queue shows as PRI too.
+        public static let errorQueueIsUrgent: UInt32 = 2048
     }
 
     /// The 64-bit word at `urgent`: the urgent byte in bits 7..0, flags, and from bit 32 on the index of `in` at which

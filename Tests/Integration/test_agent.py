@@ -148,6 +148,10 @@ class Through(Case):
         self.assertEqual(self.call_inside([compiled("urgent")]).out, said)
         self.assertIn("apart", said)
 
+    def test_datagrams_arrive_while_the_error_queue_is_not_empty(self):
+        program = [PYTHON, PROGRAMS / "error_queue.py"]
+        self.assertEqual(self.call_inside(program).out, self.call(program).out)
+
     def test_an_unknown_name_and_a_known_one_are_answered(self):
         text = (
             "import socket\n"

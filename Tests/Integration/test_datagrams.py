@@ -21,6 +21,10 @@ class Datagrams(Case):
             outputs.append(program.out)
         self.assertEqual(outputs[1], outputs[0])
 
+    def test_an_error_queue_that_is_not_empty_hides_nothing(self):
+        outputs = [self.call([PYTHON, PROGRAM.with_name("error_queue.py")], under=under).out for under in (False, True)]
+        self.assertIn("PRI ERR [1, 0, 1]", outputs[0])
+        self.assertEqual(outputs[1], outputs[0])
 
     def test_a_handler_sends_and_receives_in_the_middle_of_both(self):
         for under in (False, True):
