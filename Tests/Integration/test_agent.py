@@ -144,8 +144,13 @@ class Through(Case):
         self.assertEqual(self.call_inside([PYTHON, PROGRAMS / "urgent.py", peer.port]).out.strip(), "100000 of 200001")
 
     def test_urgent_data_is_marked_and_signalled(self):
-        said = self.call([compiled("urgent")]).out
-        self.assertEqual(self.call_inside([compiled("urgent")]).out, said)
+        for attempt in range(3):
+            # It times things by tenths of a second: on a busy machine either run may be late.
+            said = self.call([compiled("urgent")]).out
+            observed = self.call_inside([compiled("urgent")]).out
+            if observed == said:
+                break
+        self.assertEqual(observed, said)
         self.assertIn("apart", said)
 
     def test_datagrams_arrive_while_the_error_queue_is_not_empty(self):
