@@ -34,7 +34,7 @@ class Redis(Exchange):
         port, program = self.server(server, "--io-threads", 4, "--io-threads-do-reads", "yes")
         command = ["redis-cli", "-h", "127.0.0.1", "-p", port]
         benchmark = self.call(
-            ["redis-benchmark", "-h", "127.0.0.1", "-p", port, "-n", 20000, "-c", 30, "-P", 16, "-q"]
+            ["redis-benchmark", "-h", "127.0.0.1", "-p", port, "-n", 8000, "-c", 30, "-P", 16, "-q"]
             + ["-t", "set,get,lpush,lrange_100", "--threads", 2],
             under=client,
         )
