@@ -22,25 +22,30 @@ def results_table(comparisons, ways):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def differences_table(comparisons):
-    """A row a class of differences: how many tests, which, and why."""
+def differences_table(comparisons, ways, reasons):
+    """A row a class of differences: how many tests, which, and why; also those that did not show this time."""
     rows = {}
+    for reason in reasons:
+        if reason.sometimes and set(reason.ways) & set(ways):
+            tests = {name.removeprefix("test.") for name in reason.tests}
+            rows[reason.reason] = (tests, {f"{WAYS[way]}, in some runs" for way in ways if way in reason.ways})
     for comparison in comparisons:
         for name, reason in comparison.explained.items():
-            tests, ways = rows.setdefault(reason.reason, (set(), set()))
+            tests, places = rows.setdefault(reason.reason, (set(), set()))
             tests.add(name.removeprefix("test."))
-            ways.add(WAYS[comparison.way])
+            if not reason.sometimes:
+                places.add(WAYS[comparison.way])
     if not rows:
         return "None."
     lines = ["| tests | | where | why |", "|--:|---|---|---|"]
-    for reason, (tests, ways) in rows.items():
+    for reason, (tests, places) in rows.items():
         shown = sorted(tests)[:4]
         more = f" and {len(tests) - 4} more" if len(tests) > 4 else ""
         names = ", ".join(f"`{name}`" for name in shown) + more
-        lines.append(f"| {len(tests)} | {names} | {', '.join(sorted(ways))} | {' '.join(reason.split())} |")
+        lines.append(f"| {len(tests)} | {names} | {'; '.join(sorted(places))} | {' '.join(reason.split())} |")
     return "\n".join(lines)
 
 
-def write(comparisons, ways):
+def write(comparisons, ways, reasons):
     put("cpython results", results_table(comparisons, ways))
-    put("cpython differences", differences_table(comparisons))
+    put("cpython differences", differences_table(comparisons, ways, reasons))
