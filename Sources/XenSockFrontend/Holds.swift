@@ -60,7 +60,7 @@ enum Holds {
     /// The descriptor is about to be closed, or to become another.
     static func keep(_ fd: Int32) {
         if SharedWord32(xs_get_hold_count()).loadOrdered() == 0 || Session.isBorrowed { return }
-        let own = UInt32(truncatingIfNeeded: Session.tag())
+        let own = UInt32(bitPattern: Kernel.threadID())
         var index = 0
         while index < Int(XS_HOLDS) {
             let slot = slots + index
@@ -70,7 +70,7 @@ enum Holds {
             let thread = SharedWord32(&slot.pointee.thread).load()
             // What this thread waited on it has left, but for a handler that closes what it interrupted.
             if thread == own || thread == 0 { continue }
-            let isAlive = Kernel.call(Int(SYS_tgkill), Kernel.call(Int(SYS_getpid)), Int(thread), 0) == 0
+            let isAlive = Kernel.call(Int(SYS_tgkill), Int(Kernel.processID()), Int(thread), 0) == 0
             guard isAlive else {
                 free(slot)
                 continue

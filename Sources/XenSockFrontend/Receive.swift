@@ -173,7 +173,7 @@ extension StreamSocket {
                 target = 1
                 continue
             }
-            if got == 0 { got = result == 0 ? -Int(ECONNRESET) : result }
+            if got == 0 { got = result == 0 ? abandoned() : result }
             break
         }
         if status.lowWater > 1, !held.isReentered { hideRemainder(ring) }
@@ -202,8 +202,15 @@ extension StreamSocket {
             misses.store(1)
             return -Int(EAGAIN)
         }
-        if domain.isHungUp(placeholder), !input.producerValue().has(InProducer.endOfFile) { return -Int(ECONNRESET) }
+        if domain.isHungUp(placeholder), !input.producerValue().has(InProducer.endOfFile) { return abandoned() }
         return -Int(EAGAIN)
+    }
+
+    /// The backend is gone without a word, which is a reset: what is sent from now on is EPIPE.
+    private func abandoned() -> Int {
+        let consumer = IndexWord(indexes + OutConsumer.offset)
+        _ = try? consumer.update { .init(index: $0.index, flags: $0.flags | OutConsumer.broken) }
+        return -Int(ECONNRESET)
     }
 
     /// See `receive` and `send`.

@@ -1,7 +1,7 @@
 """io_uring cannot be seen by a library: an isolated program finds none, and does without."""
 
 from harness.case import Case, xensock_only
-from harness.environment import COMMAND
+from harness.environment import COMMAND, NATIVE
 from harness.network import Peer
 from harness.programs import compiled
 
@@ -45,6 +45,20 @@ class IOUring(Case):
         self.assertEqual(peer.observed(), ["hello"])
         for options in (["--isolate", "--io-uring", "allow"], []):
             self.assertEqual(self.run_program(*options)[0], has)
+
+    def test_its_poll_sees_connections_as_they_are(self):
+        """The placeholder is polled by the kernel, whoever asks."""
+        command = [compiled("uring_poll")]
+        expected = [
+            "quiet: nothing", "data: 1 IN", "recv: 4", "taken: nothing", "room: 3 OUT", "the end: 2 IN", "recv: 0",
+            "no connection: nothing", "a connection: 4 IN", "accept: 0", "done",
+        ]
+        if not NATIVE:
+            command = [COMMAND, "run", "--isolate", "--io-uring", "allow", "--", *command]
+        program = self.call(command)
+        if "io_uring_setup failed" in program.out:
+            self.skipTest("this kernel has no io_uring")
+        self.assertEqual(program.out.splitlines(), expected, str(program))
 
     def test_node_goes_on_without_it(self):
         file = self.directory / "file"

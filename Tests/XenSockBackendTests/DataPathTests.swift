@@ -174,6 +174,17 @@ extension ServiceTests {
             #expect(peer.read(1).bytes == [4])
         }
 
+        @Test func whatComesAfterShutdownForReadingCanBeRead() throws {
+            defer { fixture.stop() }
+            let (socket, peer) = try pair()
+            #expect(try socket.shutdown(0) == 0)
+            peer.write([1, 2, 3])
+            #expect(try eventually { try socket.incoming.view().count == 3 })
+            #expect(try socket.incoming.view().endOfFile)
+            peer.write([4])
+            #expect(try eventually { try socket.incoming.view().count == 4 })
+        }
+
         @Test func scatteredRingPagesAreRefused() throws {
             defer { fixture.stop() }
             let socket = try TestSocket(client, port: 1, order: 1)
