@@ -19,7 +19,10 @@ extension Frontend {
         }
         becomeAcquainted()
         if !allowsAll(filter) { xs_get_process_state().pointee.locked_in = 1 }
-        if !allowsProbes(filter) { xs_get_process_state().pointee.unprobed = 1 }
+        if !allowsProbes(filter) { xs_get_process_state().pointee.unprobed |= UInt32(XS_UNPROBED) }
+        if !filter.allows(Int(SYS_rt_sigprocmask), UInt32(SIG_SETMASK)) {
+            xs_get_process_state().pointee.unprobed |= UInt32(XS_UNMASKED)
+        }
     }
 
     /// The filter was refused. What is not probed any more stays so: an earlier filter may have forbidden it.

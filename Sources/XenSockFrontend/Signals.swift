@@ -27,6 +27,7 @@ enum Signals {
     /// - Parameter mask: the program's signal mask.
     @inline(never)
     static func admitDefaults(_ mask: UInt64) {
+        if mask == Kernel.unblocked { return }
         var waiting: UInt64 = 0
         _ = withUnsafeMutablePointer(to: &waiting) {
             Kernel.call(Int(SYS_rt_sigpending), Int(bitPattern: $0), 8)

@@ -165,8 +165,9 @@ public enum Kernel {
         return time.tv_sec &* 1_000_000_000 &+ time.tv_nsec
     }
 
-    /// Blocks every signal; returns the mask to restore.
+    /// Blocks every signal; returns the mask to restore, or `unblocked` where a filter forbids that.
     public static func blockSignals() -> UInt64 {
+        if xs_get_process_state().pointee.unprobed & UInt32(XS_UNMASKED) != 0 { return unblocked }
         var all = ~UInt64(0)
         var old: UInt64 = 0
         _ = withUnsafeMutablePointer(to: &all) { all in
@@ -179,7 +180,11 @@ public enum Kernel {
         return old
     }
 
+    /// No thread's mask: SIGKILL cannot be in one.
+    public static var unblocked: UInt64 { ~0 }
+
     public static func restoreSignals(_ mask: UInt64) {
+        if mask == unblocked { return }
         var mask = mask
         _ = withUnsafeMutablePointer(to: &mask) {
             call(Int(SYS_rt_sigprocmask), Int(SIG_SETMASK), address(UnsafeRawPointer($0)), 0, 8)

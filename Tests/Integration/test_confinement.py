@@ -101,6 +101,12 @@ class Confined(Case):
     def test_so_does_one_whose_standard_input_is_the_connection(self):
         self.check("standard input")
 
+    def test_so_does_one_that_is_left_hardly_a_system_call(self):
+        self.check("strictly")
+
+    def test_a_filter_may_forbid_what_only_the_library_would_call(self):
+        self.check("probes")
+
 
 class Environment(Case):
     def check(self, environment, expected):

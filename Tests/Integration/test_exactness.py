@@ -8,6 +8,8 @@ from harness.programs import compiled
 TABLE = {
     # The test's name: program, arguments.
     "receives_wait_for_as_much_as_they_are_told": ("receive_exact",),
+    "what_fits_is_readable_below_a_low_water_mark_beyond_it": ("low_water_full",),
+    "urgent_data_and_low_water_work_when_stdio_has_the_connection": ("relay_urgent",),
     "close_waits_as_long_as_it_lingers": ("linger_wait",),
     "bad_addresses_are_errors": ("faults",),
     "urgent_data_is_marked_and_signalled": ("urgent",),

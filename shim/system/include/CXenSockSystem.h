@@ -155,6 +155,7 @@ int xs_is_frame_alive(uintptr_t frame);
 
 /* The frontend's roots: where its tables are mapped (0: not yet), and what the environment said when the process
  * started; copied, because programs overwrite their environment. */
+enum { XS_UNPROBED = 1, XS_UNMASKED = 2 };
 struct xs_process_state {
     uint64_t region;
     uint64_t session;
@@ -170,7 +171,8 @@ struct xs_process_state {
     uint32_t preloaded;
     /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
     uint32_t locked_in;
-    /* A filter forbids what `xs_probe_page` and `xs_is_frame_alive` ask the kernel with: both say yes then. */
+    /* Not 0: a filter forbids what `xs_probe_page` and `xs_is_frame_alive` ask the kernel with: both say yes then.
+     * XS_UNMASKED: and the blocking of signals. */
     uint32_t unprobed;
     /* The variables of the environment that the library needs, one behind the other, and how many. */
     uint32_t kept_count;
