@@ -302,7 +302,10 @@ extension BackendSocket {
     func flush(through position: UInt32) -> Int32 {
         guard phase == .datagram else { return 0 &- (datagrams == nil ? Errno.eopnotsupp : Errno.eio) }
         guarded { () throws(RingViolation) in
-            while phase == .datagram, writable, Int32(bitPattern: position &- outRing.consumed) > 0 {
+            // No further than what stands in the ring now: a frontend that goes on to publish would not let it end.
+            let asked = UInt32(max(0, Int32(bitPattern: position &- outRing.consumed)))
+            let end = outRing.consumed &+ min(try outRing.waiting(), asked)
+            while phase == .datagram, writable, Int32(bitPattern: end &- outRing.consumed) > 0 {
                 let waiting = try outRing.waiting()
                 guard waiting > 0 else { break }
                 try sendDatagram(waiting)
