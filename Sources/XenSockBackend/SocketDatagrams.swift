@@ -219,7 +219,8 @@ extension BackendSocket {
         let start = outRing.consumed
         for _ in 0..<DatagramTraffic.budget where outRing.consumed &- start < DatagramTraffic.sendBudget {
             guard phase == .datagram || phase == .draining, writable else { return }
-            let waiting = try outRing.waiting()
+            var waiting = try outRing.waiting()
+            if phase == .draining { waiting = min(waiting, drainEnd &- outRing.consumed) }
             if waiting == 0 {
                 if phase == .draining { return finish(abort: false) }
                 if try outRing.idle() { return }
@@ -346,7 +347,11 @@ extension BackendSocket {
     func hangUpDatagrams() {
         phase = .draining
         lastProgress = kernel.now()
-        guarded { () throws(RingViolation) in try sendDatagrams() }
+        guarded { () throws(RingViolation) in
+            // What a copy of the ring publishes from here on is not sent.
+            drainEnd = outRing.consumed &+ (try outRing.waiting())
+            try sendDatagrams()
+        }
     }
 }
 

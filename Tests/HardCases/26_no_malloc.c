@@ -44,7 +44,7 @@ static int failures;
         if (allocations) print("%s: %d allocations\n", what, allocations); \
     } while (0)
 
-static void *thread(void *unused) {
+static void *sleeper(void *unused) {
     pause();
     return unused;
 }
@@ -91,7 +91,7 @@ int main(void) {
     // The first message makes stdio's buffer.
     print("begins\n");
     pthread_t other;
-    pthread_create(&other, NULL, thread, NULL);
+    pthread_create(&other, NULL, sleeper, NULL);
     use_streams();
     use_datagrams();
     int kept = must("socket", socket(AF_INET, SOCK_STREAM, 0));

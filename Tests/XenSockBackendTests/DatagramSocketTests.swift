@@ -287,6 +287,20 @@ private final class ScriptedDatagrams {
         #expect(it.socket.wantsTurn)
     }
 
+    @Test("After the hang-up nothing more is sent, whatever a copy of the ring publishes")
+    func aHangupEndsWhatIsSent() throws {
+        let it = try ScriptedDatagrams.opened()
+        _ = try publishRecord(it.outgoing, Array("a".utf8))
+        let ring = it.outgoing
+        it.kernel.expect("unwatch 20")
+        it.kernel.expect("close 20")
+        it.kernel.expect("send message 10 'a' to 0", returns: 1) { _ = try? publishRecord(ring, Array("b".utf8)) }
+        it.kernel.expect("close 10")
+        it.socket.placeholderEvent(EpollEvents.hangup)
+        #expect(it.socket.phase == .gone)
+        it.kernel.finish()
+    }
+
     @Test func brokenRecordsEndTheSocket() throws {
         for change in [
             { ($0.0 + 8, $0.1, $0.2) }, { ($0.0 - 8, $0.1, $0.2) }, { (0, $0.1, $0.2) },
