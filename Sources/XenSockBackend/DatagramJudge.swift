@@ -30,7 +30,7 @@ final class DatagramJudge {
         guard address.count >= 2 else { return Errno.einval }
         let family = UInt32(address.loadUnaligned(as: UInt16.self))
         switch (domain, family) {
-        case (SocketDomain.inet6, 0): return 0  // no address: the peer's, which CONNECT was judged for
+        case (SocketDomain.inet6, 0): return decideUnspecified(address)
         case (SocketDomain.inet, 0), (SocketDomain.inet, SocketDomain.inet), (SocketDomain.inet6, SocketDomain.inet),
             (SocketDomain.inet6, SocketDomain.inet6):
             break
@@ -58,6 +58,22 @@ final class DatagramJudge {
             allowed.insert(Destination(words: words))
         }
         return refusal
+    }
+
+    /// AF_UNSPEC on an IPv6 socket. To UDP it is no address: the peer's, which CONNECT was judged for. But a raw socket
+    /// takes it for AF_INET6, and one that IPV6_ADDRFORM made an IPv4 socket for AF_INET.
+    private func decideUnspecified(_ address: UnsafeRawBufferPointer) -> Int32 {
+        let isRaw = type == SocketType.raw
+        if !isRaw, address[2...].allSatisfy({ $0 == 0 }) { return 0 }
+        var named = Array(address)
+        for family in isRaw ? [SocketDomain.inet6] : [SocketDomain.inet, SocketDomain.inet6] {
+            // Too short for the family, and so for the kernel.
+            guard named.count >= (family == SocketDomain.inet ? 16 : 24) else { continue }
+            named[0] = UInt8(family)
+            let refusal = named.withUnsafeBytes(ask)
+            if refusal != 0 { return refusal }
+        }
+        return 0
     }
 
     private func ask(_ address: UnsafeRawBufferPointer) -> Int32 {

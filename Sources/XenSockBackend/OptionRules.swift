@@ -7,6 +7,7 @@ enum OptionRules {
     ///   - value: what is to be set; nil for getsockopt(2).
     /// - Returns: 0, or the positive errno to answer.
     static func refusal(domain: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?) -> Int32 {
+        if value != nil, isRoute(level: level, name: name) { return Errno.eperm }
         switch level {
         case OptionNumber.solSocket: return socketRefusal(domain, name, value)
         case OptionNumber.ipprotoTCP: return tcpRefusal(name, value)
@@ -19,11 +20,19 @@ enum OptionRules {
         }
     }
 
+    /// IP_OPTIONS, and IPv6's extension headers: a route in them would lead past the policy.
+    private static func isRoute(level: Int32, name: Int32) -> Bool {
+        switch level {
+        case OptionNumber.ipprotoIP: name == 4
+        case OptionNumber.ipprotoIPv6: [6, 54, 55, 57, 59].contains(name)
+        default: false
+        }
+    }
+
     /// As above, for a socket of `type`: datagram and raw sockets have more levels.
     static func refusal(
         domain: UInt32, type: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?
     ) -> Int32 {
-        let reading = value == nil
         guard type != SocketType.stream else { return refusal(domain: domain, level: level, name: name, value: value) }
         switch level {
         // UDP_ENCAP hands packets to IPsec.
@@ -34,9 +43,6 @@ enum OptionRules {
         case OptionNumber.solSocket where name == 42: return Errno.eopnotsupp
         // SO_BINDTODEVICE, SO_BINDTOIFINDEX.
         case OptionNumber.solSocket where name == 25 || name == 62: return 0
-        // IP_OPTIONS, and IPv6's extension headers: a route in them would lead past the policy.
-        case OptionNumber.ipprotoIP where name == 4 && !reading: return Errno.eperm
-        case OptionNumber.ipprotoIPv6 where !reading && [6, 54, 55, 57, 59].contains(name): return Errno.eperm
         default: return refusal(domain: domain, level: level, name: name, value: value)
         }
     }
@@ -46,15 +52,19 @@ enum OptionRules {
     ///
     /// - Returns: 0 if anyone may set this, else the positive errno.
     static func unprivilegedRefusal(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
-        let number = value.count >= 4 ? value.loadUnaligned(as: Int32.self) : 0
+        // Options of IP may be one byte.
+        let number = value.count >= 4 ? value.loadUnaligned(as: Int32.self) : Int32(value.first ?? 0)
         switch (level, name) {
         // SO_DEBUG.
         case (OptionNumber.solSocket, 1): return number == 0 ? 0 : Errno.eacces
         // SO_PRIORITY: anyone may have 0 to 6.
         case (OptionNumber.solSocket, 12): return number < 0 || number > 6 ? Errno.eperm : 0
-        // SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_BINDTODEVICE, SO_MARK, SO_BINDTOIFINDEX, SO_RESERVE_MEM.
+        // SO_TXTIME by another clock than CLOCK_MONOTONIC.
+        case (OptionNumber.solSocket, 61): return number == 1 ? 0 : Errno.eperm
+        // SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_BINDTODEVICE, SO_MARK, SO_BINDTOIFINDEX, SO_RESERVE_MEM, SO_RCVMARK.
         case (OptionNumber.solSocket, 32), (OptionNumber.solSocket, 33), (OptionNumber.solSocket, 36),
-            (OptionNumber.solSocket, 25), (OptionNumber.solSocket, 62), (OptionNumber.solSocket, 73):
+            (OptionNumber.solSocket, 25), (OptionNumber.solSocket, 62), (OptionNumber.solSocket, 73),
+            (OptionNumber.solSocket, 75):
             return Errno.eperm
         // SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET.
         case (OptionNumber.solSocket, 46), (OptionNumber.solSocket, 69), (OptionNumber.solSocket, 70):
@@ -67,8 +77,9 @@ enum OptionRules {
         case (OptionNumber.ipprotoIP, 16), (OptionNumber.ipprotoIP, 17), (OptionNumber.ipprotoIPv6, 34),
             (OptionNumber.ipprotoIPv6, 35):
             return Errno.eperm
-        // IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS.
-        case (OptionNumber.ipprotoIPv6, 54), (OptionNumber.ipprotoIPv6, 55), (OptionNumber.ipprotoIPv6, 59):
+        // IPV6_JOIN_ANYCAST, IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS.
+        case (OptionNumber.ipprotoIPv6, 27), (OptionNumber.ipprotoIPv6, 54), (OptionNumber.ipprotoIPv6, 55),
+            (OptionNumber.ipprotoIPv6, 59):
             return Errno.eperm
         default: return 0
         }

@@ -46,7 +46,7 @@ public enum PolicyQuestion: Equatable, Sendable {
             return .question(.listen)
         case .resolve(let name):
             // Nobody is asked about an address in digits, and a service is looked up in a file.
-            return name.isEmpty || isNumeric(name) ? .harmless : .question(.name(name))
+            return name.isEmpty || isNumeric(name) ? .harmless : .question(.name(EscapedName.canonical(name)))
         case .resolveAddress(let address):
             return .question(.nameOf(endpoint(address, family: family(address))?.address))
         case .interfaces:
@@ -87,6 +87,8 @@ public enum PolicyQuestion: Equatable, Sendable {
 
     /// Whether getaddrinfo(3) takes the name for an address, in any of the forms of inet_aton(3).
     static func isNumeric(_ name: String) -> Bool {
+        // inet_aton(3) reads up to a space, and what follows a percent sign is a scope to getaddrinfo(3) only.
+        guard !name.hasSuffix("."), !name.utf8.contains(where: { $0 <= 32 }) else { return false }
         var address = in_addr()
         if inet_aton(name, &address) != 0 { return true }
         return PolicyAddress(String(name.prefix { $0 != "%" })) != nil

@@ -68,20 +68,10 @@ public struct ResolverDNSQuery: Equatable, Sendable {
             if length == 0 { return labels.isEmpty ? "." : labels.joined(separator: ".") }
             // Compression has nothing to point to here.
             guard length < 64, offset + 1 + length < message.count else { return nil }
-            labels.append(message[offset + 1...offset + length].map(Self.presented).joined())
+            labels.append(message[offset + 1...offset + length].map(EscapedName.presented).joined())
             offset += 1 + length
         }
         return nil
-    }
-
-    private static func presented(_ byte: UInt8) -> String {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"):
-            return String(UnicodeScalar(byte))
-        default:
-            let digits = String(byte)
-            return "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
-        }
     }
 
     /// Asks the name servers of the backend domain. Blocks, for as long as they take.

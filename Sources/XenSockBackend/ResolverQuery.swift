@@ -20,9 +20,10 @@ enum ResolverQuery {
             return flags & numericHost != 0 ? 0 : address.withUnsafeBytes { decide(.resolveAddress($0)) }
         case .dns(let query):
             // A message without one name in it could ask anything.
-            return query.name.map { decide(.resolve(name: $0)) } ?? Errno.einval
+            return query.name.map { decide(.resolve(name: asName($0))) } ?? Errno.einval
         case .hostByName(let name, _):
-            return decide(.resolve(name: name))
+            // With digits alone it asks nobody, but a scope makes a name of them.
+            return decide(.resolve(name: name.contains("%") ? asName(name) : name))
         case .hostByAddress(let address, let family):
             let named = family == AF_INET ? [2, 0, 0, 0] + address : [10, 0, 0, 0, 0, 0, 0, 0] + address
             // As long as the kernel's sockaddr_in and sockaddr_in6.
@@ -33,5 +34,10 @@ enum ResolverQuery {
         case nil:
             return Errno.einval
         }
+    }
+
+    /// What is a name to this call although it reads like an address.
+    private static func asName(_ name: String) -> String {
+        PolicyQuestion.isNumeric(name) ? name + "." : name
     }
 }

@@ -6,6 +6,8 @@ import XenSockWire
 extension Service {
     /// Requests of one session performed in one turn, at most.
     static var commandBudget: Int { 32 }
+    /// For how many others one that moves datagrams counts: it can take as long as a ring holds.
+    static var movingCost: Int { 8 }
 
     func runCommands(_ session: Session) {
         performCommands(session)
@@ -13,12 +15,13 @@ extension Service {
     }
 
     /// Performs requests. What ends the session meanwhile only sets `endReason`.
-    func performCommands(_ session: Session) {
+    func performCommands(_ session: Session, budget: Int = commandBudget) {
         session.isRunning = true
         defer { session.isRunning = false }
         if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
-            for _ in 0..<Self.commandBudget {
+            var spent = 0
+            while spent < budget {
                 guard !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
@@ -26,6 +29,7 @@ extension Service {
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
+                spent += Self.cost(incoming)
                 let response = execute(incoming, of: session)
                 guard !session.isBroken else { return }
                 answer(response, to: session)
@@ -33,6 +37,13 @@ extension Service {
             queue(session)
         } catch {
             violate(session, "more requests than the command ring has entries")
+        }
+    }
+
+    private static func cost(_ incoming: IncomingRequest) -> Int {
+        switch incoming.content {
+        case .success(.flush), .success(.look): movingCost
+        default: 1
         }
     }
 

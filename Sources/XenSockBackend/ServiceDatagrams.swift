@@ -24,14 +24,20 @@ extension Service {
         return result
     }
 
+    /// Other sockets of the one who asks that LOOK gives a turn, at most: their own comes soon.
+    static var lookedAt: Int { 64 }
+
     /// LOOK: the steps that the reactor would take next for the datagram sockets of the one who asks.
     func look(_ socket: Socket, _ session: Session) -> Int32 {
         guard socket.datagrams != nil else { return 0 &- Errno.eopnotsupp }
         for arena in [socket.arena, session.arena] {
             if let arena { arena.back.takePending { ring(arena, $0) } }
         }
+        var turns = 0
         for other in readySockets
         where other.phase == .datagram && (other.arena === socket.arena || other.arena === session.arena) {
+            if turns == Self.lookedAt { break }
+            turns += 1
             other.turn()
             settle(other)
         }

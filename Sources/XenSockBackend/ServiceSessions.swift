@@ -130,7 +130,7 @@ extension Service {
         guard !session.isClosed else { return }
         guard !session.isRunning else { return session.endReason = reason }
         // The dead may have asked for what its sockets, which live on elsewhere, still need.
-        performCommands(session)
+        performCommands(session, budget: Self.commandBudget * Self.movingCost)
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }

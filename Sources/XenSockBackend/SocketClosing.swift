@@ -90,12 +90,13 @@ extension BackendSocket {
 
     /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.
     var isTimed: Bool { phase == .draining || phase == .reset && relay?.isOver == true }
-    /// Before a reset: natively what the program sent is mostly with the peer already.
+
+    /// Before a reset: natively what the program sent is mostly with the peer already. What a copy of the ring publishes
+    /// meanwhile is not sent.
     private func sendRest() throws(RingViolation) {
-        while !outClosed, deferred.isEmpty {
-            let waiting = try outRing.waiting()
-            guard waiting > 0 else { return }
-            let count = kernel.send(network, from: outRing.bytes(waiting, limit: Self.budget))
+        let end = outRing.consumed &+ (try outRing.waiting())
+        while !outClosed, deferred.isEmpty, outRing.consumed != end {
+            let count = kernel.send(network, from: outRing.bytes(end &- outRing.consumed, limit: Self.budget))
             guard count > 0 else { return }
             _ = try outRing.consume(UInt32(truncatingIfNeeded: count))
         }
@@ -109,14 +110,16 @@ extension BackendSocket {
     /// - Returns: when to look again, in nanoseconds of `SocketKernel.now`; nil when nothing is left to wait for.
     func drainDeadline(now: UInt64) -> UInt64? {
         guard isTimed else { return nil }
-        if isAwaitingPeer, let lingerEnd {
-            guard now < lingerEnd else {
+        if isAwaitingPeer, var end = lingerEnd {
+            // When nobody is left who could wait for it, this is a drain like any other.
+            if references.isEmpty { end = min(end, lastProgress &+ Self.drainLimit) }
+            guard now < end else {
                 finish(abort: false)
                 return nil
             }
-            if kernel.tellsOfAcknowledgements(network) { return lingerEnd }
+            if kernel.tellsOfAcknowledgements(network) { return end }
             finishDraining()
-            return phase == .gone ? nil : min(lingerEnd, now &+ Self.acknowledgementPeriod)
+            return phase == .gone ? nil : min(end, now &+ Self.acknowledgementPeriod)
         }
         let deadline = lastProgress &+ Self.drainLimit
         if now < deadline {

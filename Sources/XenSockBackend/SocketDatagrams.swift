@@ -219,7 +219,8 @@ extension BackendSocket {
         let start = outRing.consumed
         for _ in 0..<DatagramTraffic.budget where outRing.consumed &- start < DatagramTraffic.sendBudget {
             guard phase == .datagram || phase == .draining, writable else { return }
-            let waiting = try outRing.waiting()
+            var waiting = try outRing.waiting()
+            if phase == .draining { waiting = min(waiting, drainEnd &- outRing.consumed) }
             if waiting == 0 {
                 if phase == .draining { return finish(abort: false) }
                 if try outRing.idle() { return }
@@ -302,7 +303,10 @@ extension BackendSocket {
     func flush(through position: UInt32) -> Int32 {
         guard phase == .datagram else { return 0 &- (datagrams == nil ? Errno.eopnotsupp : Errno.eio) }
         guarded { () throws(RingViolation) in
-            while phase == .datagram, writable, Int32(bitPattern: position &- outRing.consumed) > 0 {
+            // No further than what stands in the ring now: a frontend that goes on to publish would not let it end.
+            let asked = UInt32(max(0, Int32(bitPattern: position &- outRing.consumed)))
+            let end = outRing.consumed &+ min(try outRing.waiting(), asked)
+            while phase == .datagram, writable, Int32(bitPattern: end &- outRing.consumed) > 0 {
                 let waiting = try outRing.waiting()
                 guard waiting > 0 else { break }
                 try sendDatagram(waiting)
@@ -343,7 +347,11 @@ extension BackendSocket {
     func hangUpDatagrams() {
         phase = .draining
         lastProgress = kernel.now()
-        guarded { () throws(RingViolation) in try sendDatagrams() }
+        guarded { () throws(RingViolation) in
+            // What a copy of the ring publishes from here on is not sent.
+            drainEnd = outRing.consumed &+ (try outRing.waiting())
+            try sendDatagrams()
+        }
     }
 }
 

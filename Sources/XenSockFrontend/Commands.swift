@@ -325,7 +325,7 @@ enum Commands {
     ///
     /// - Returns: false if the service closed the session or broke the protocol.
     private static func readFrame(_ socket: Int32, attaching: UnsafeMutablePointer<Attachment>?) -> Bool {
-        withUnsafeTemporaryAllocation(byteCount: SessionFrame.maximumSize, alignment: 8) { buffer -> Bool in
+        StackRoom.withFrame { buffer -> Bool in
             let frame = buffer.baseAddress!
             var first: Int32 = -1
             var second: Int32 = -1

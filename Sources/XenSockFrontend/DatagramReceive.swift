@@ -121,14 +121,17 @@ extension DatagramSocket {
         cursor.store(payload.second)
         let isCut = room < record.payload
         if let message {
-            withUnsafeTemporaryAllocation(byteCount: 1024 + 128, alignment: 8) { bytes in
-                let control = UnsafeMutableRawBufferPointer(rebasing: bytes[0..<Int(record.control)])
-                let address = UnsafeMutableRawBufferPointer(rebasing: bytes[1024..<(1024 &+ Int(record.address))])
-                ring.bytes(view, skip: record.controlOffset, limit: record.control).copy(to: bytes.baseAddress!)
-                ring.bytes(view, skip: record.addressOffset, limit: record.address)
-                    .copy(to: bytes.baseAddress! + 1024)
-                MessageParts(address: UnsafeRawBufferPointer(address), control: UnsafeRawBufferPointer(control))
+            // In two pieces: what is larger than 1024 bytes would come from malloc(3).
+            withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 8) { control in
+                withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { address in
+                    ring.bytes(view, skip: record.controlOffset, limit: record.control).copy(to: control.baseAddress!)
+                    ring.bytes(view, skip: record.addressOffset, limit: record.address).copy(to: address.baseAddress!)
+                    MessageParts(
+                        address: UnsafeRawBufferPointer(rebasing: address[0..<Int(record.address)]),
+                        control: UnsafeRawBufferPointer(rebasing: control[0..<Int(record.control)])
+                    )
                     .store(message, flags: Int32(bitPattern: record.flags) | (isCut ? Int32(MSG_TRUNC) : 0))
+                }
             }
         }
         return flags & Int32(MSG_TRUNC) != 0 ? Int(record.payload) : Int(room)

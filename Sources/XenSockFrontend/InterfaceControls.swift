@@ -27,7 +27,10 @@ extension Frontend {
             var parts = InlineArray<5, UnsafeRawBufferPointer>(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
             for part in 0..<5 {
                 let length = Int(entry.load(fromByteOffset: Entry.nameLength &+ 4 &* part, as: UInt32.self))
-                guard length <= 256, length <= entry.count &- offset else { return nil }
+                // Programs copy names into IF_NAMESIZE bytes.
+                guard length <= (part == 0 ? 15 : 256), length <= entry.count &- offset else {
+                    return nil
+                }
                 parts[part] = UnsafeRawBufferPointer(rebasing: entry[offset..<offset &+ length])
                 offset &+= length
             }

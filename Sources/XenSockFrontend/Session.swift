@@ -241,7 +241,7 @@ enum Session {
         _ state: UnsafeMutablePointer<SessionState>, _ region: UnsafeMutableRawPointer, _ socket: Int32,
         _ patience: inout Patience
     ) -> Int {
-        withUnsafeTemporaryAllocation(byteCount: SessionFrame.maximumSize, alignment: 8) { buffer -> Int in
+        StackRoom.withFrame { buffer -> Int in
             let frame = buffer.baseAddress!
             frame.storeBytes(of: SessionFrame.Kind.hello.rawValue, as: UInt32.self)
             frame.storeBytes(of: ArenaHeader.currentLayoutVersion, toByteOffset: 4, as: UInt32.self)

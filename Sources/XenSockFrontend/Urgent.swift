@@ -30,7 +30,7 @@ enum Urgent {
     private static func sendOrdinary(_ handle: SocketHandle, _ cursor: inout VectorCursor, _ total: Int, _ flags: Int32)
         -> Int
     {
-        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
+        withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 8) { buffer in
             var sent = 0
             while sent < total {
                 let size = min(total &- sent, buffer.count)

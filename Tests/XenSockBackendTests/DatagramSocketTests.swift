@@ -249,6 +249,58 @@ private final class ScriptedDatagrams {
         }
     }
 
+    @Test("Of a destination without a family the one is judged that the kernel takes")
+    func unspecifiedFamiliesOnIPv6() {
+        let credentials = PeerCredentials(processID: 1, userID: 1, groupID: 1)
+        struct Refuse: BackendPolicy {
+            let family: UInt8
+            func decide(_ operation: PolicyOperation, credentials: PeerCredentials) -> Int32 {
+                guard case .connectDatagrams(let address, _) = operation else { return EIO }
+                return address[0] == family ? EACCES : 0
+            }
+        }
+        func verdict(_ type: UInt32, _ family: UInt32, _ address: [UInt8]) -> Int32 {
+            let judge = DatagramJudge(
+                policy: Refuse(family: UInt8(family)), credentials: credentials, domain: SocketDomain.inet6, type: type)
+            return address.withUnsafeBytes { judge.decide($0) }
+        }
+        let named: [UInt8] = [0, 0, 0, 9, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 20)
+        let (raw, dgram) = (SocketType.raw, SocketType.dgram)
+        #expect(verdict(raw, SocketDomain.inet6, named) == EACCES)
+        #expect(verdict(raw, SocketDomain.inet6, [UInt8](repeating: 0, count: 28)) == EACCES)
+        #expect(verdict(dgram, SocketDomain.inet, Array(named[..<16])) == EACCES)
+        #expect(verdict(dgram, SocketDomain.inet6, named) == EACCES)
+        #expect(verdict(dgram, SocketDomain.inet, [UInt8](repeating: 0, count: 16)) == 0)
+        #expect(verdict(raw, SocketDomain.inet6, [0, 0]) == 0, "too short for the kernel")
+    }
+
+    @Test("FLUSH ends although the frontend goes on to publish")
+    func aFlushSendsNoMoreThanStoodThere() throws {
+        let it = try ScriptedDatagrams.opened()
+        _ = try publishRecord(it.outgoing, Array("a".utf8))
+        let ring = it.outgoing
+        it.kernel.expect("send message 10 'a' to 0", returns: 1) {
+            _ = try? publishRecord(ring, Array("b".utf8))
+        }
+        #expect(try it.socket.flush(through: ring.view().producer.index &+ (1 << 30)) == 0)
+        it.kernel.finish()
+        #expect(it.socket.wantsTurn)
+    }
+
+    @Test("After the hang-up nothing more is sent, whatever a copy of the ring publishes")
+    func aHangupEndsWhatIsSent() throws {
+        let it = try ScriptedDatagrams.opened()
+        _ = try publishRecord(it.outgoing, Array("a".utf8))
+        let ring = it.outgoing
+        it.kernel.expect("unwatch 20")
+        it.kernel.expect("close 20")
+        it.kernel.expect("send message 10 'a' to 0", returns: 1) { _ = try? publishRecord(ring, Array("b".utf8)) }
+        it.kernel.expect("close 10")
+        it.socket.placeholderEvent(EpollEvents.hangup)
+        #expect(it.socket.phase == .gone)
+        it.kernel.finish()
+    }
+
     @Test func brokenRecordsEndTheSocket() throws {
         for change in [
             { ($0.0 + 8, $0.1, $0.2) }, { ($0.0 - 8, $0.1, $0.2) }, { (0, $0.1, $0.2) },

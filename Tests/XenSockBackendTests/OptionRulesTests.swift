@@ -24,8 +24,34 @@ import Testing
         #expect(unprivileged(0, 19, 0) == 0)
         #expect(unprivileged(0, 17, 0) == Errno.eperm)
         #expect(unprivileged(41, 54, 0) == Errno.eperm)
+        // SO_TXTIME by CLOCK_TAI and CLOCK_MONOTONIC, SO_RCVMARK, IPV6_JOIN_ANYCAST.
+        #expect(unprivileged(1, 61, 11) == Errno.eperm)
+        #expect(unprivileged(1, 61, 1) == 0)
+        #expect(unprivileged(1, 75, 1) == Errno.eperm)
+        #expect(unprivileged(41, 27, 0) == Errno.eperm)
         // SO_KEEPALIVE.
         #expect(unprivileged(1, 9, 1) == 0)
+    }
+
+    @Test("The kernel takes one byte for a number too")
+    func privilegedOptionsOfOneByte() {
+        func unprivileged(_ bytes: [UInt8]) -> Int32 {
+            bytes.withUnsafeBytes { OptionRules.unprivilegedRefusal(level: 0, name: 19, value: $0) }
+        }
+        #expect(unprivileged([1]) == Errno.eperm)
+        #expect(unprivileged([1, 0]) == Errno.eperm)
+        #expect(unprivileged([0]) == 0)
+    }
+
+    @Test func routesLeadNoSocketPastThePolicy() {
+        // IP_OPTIONS, IPV6_RTHDR, IPV6_2292PKTOPTIONS.
+        for domain in [SocketDomain.inet, SocketDomain.inet6] {
+            #expect(refusal(domain, 0, 4, set: [137, 7, 4, 127, 0, 0, 1, 0]) == Errno.eperm)
+            #expect(refusal(domain, 0, 4) == 0)
+        }
+        #expect(refusal(SocketDomain.inet6, 41, 57, set: [UInt8](repeating: 0, count: 24)) == Errno.eperm)
+        #expect(refusal(SocketDomain.inet6, 41, 6, set: [UInt8](repeating: 0, count: 24)) == Errno.eperm)
+        #expect(refusal(SocketDomain.inet6, 41, 57) == 0)
     }
 
     @Test func pointersAndDescriptorsDoNotReachTheKernel() {

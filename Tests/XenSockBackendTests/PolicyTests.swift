@@ -259,6 +259,23 @@ struct PolicyQuestionTests {
         #expect(PolicyQuestion.decode(.resolve(name: name)) == .harmless)
     }
 
+    @Test(
+        "What only looks like an address is looked up as a name", arguments: ["1.2.3.4 a.test", "1 a.test", "127.1\ta"])
+    func addressesWithMore(_ name: String) {
+        #expect(PolicyQuestion.decode(.resolve(name: name)) == .question(.name(name)))
+    }
+
+    @Test(
+        "A rule sees the name that the resolver makes of escapes",
+        arguments: [
+            ("ev\\105l.example.org", "evil.example.org"), ("\\e\\v\\i\\l.org", "evil.org"),
+            ("a\\.example.org", "a\\046example.org"), ("a\\046b.org", "a\\046b.org"), ("b\\256", "b\\256"),
+            ("b\\", "b\\"), ("b\\1", "b\\1"), ("\\\\105", "\\092105"), ("My\\ Printer._ipp", "My\\032Printer._ipp"),
+        ])
+    func escapes(_ name: String, _ meant: String) {
+        #expect(PolicyQuestion.decode(.resolve(name: name)) == .question(.name(meant)))
+    }
+
     @Test func namesAndSockets() {
         #expect(PolicyQuestion.decode(.resolve(name: "10.example.org")) == .question(.name("10.example.org")))
         #expect(PolicyQuestion.decode(.socket(domain: 0x5853, type: 1, protocolNumber: 0)) == .harmless)

@@ -98,6 +98,13 @@ struct ResolverDNSTests {
         #expect(try asked(.dns(ResolverDNSQuery(mode: .send, content: message(["b", "test"])))) == "b.test 13")
         #expect(try asked(.dns(ResolverDNSQuery(mode: .send, content: [1, 2, 3]))) == "nobody 22")
         #expect(try asked(.hostByName("c.test", family: AF_INET)) == "c.test 13")
+        // To these calls what reads like an address is a name.
+        #expect(try asked(.dns(ResolverDNSQuery(mode: .search, content: Array("1.2".utf8)))) == "1.2. 13")
+        #expect(try asked(.dns(ResolverDNSQuery(mode: .send, content: message(["1", "2"])))) == "1.2. 13")
+        #expect(try asked(.hostByName("::1%a.test", family: AF_INET6)) == "::1%a.test. 13")
+        #expect(try asked(.hostByName("10.0.0.1", family: AF_INET)) == "10.0.0.1 13")
+        #expect(PolicyQuestion.decode(.resolve(name: "1.2.")) == .question(.name("1.2.")))
+        #expect(PolicyQuestion.decode(.resolve(name: "::1%a.test.")) == .question(.name("::1%a.test.")))
         #expect(try asked(.hostByAddress([10, 0, 0, 1], family: AF_INET)) == "something else 13")
         #expect(try asked(.interfaces) == "interfaces 13")
         #expect(try asked(.interfaceControl(request: 0x8933, structure: Array(0..<40))) == "interfaces 13")

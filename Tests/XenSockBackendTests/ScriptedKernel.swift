@@ -12,16 +12,20 @@ final class ScriptedKernel: SocketKernel {
         let result: Int
         let data: [UInt8]
         let location: SourceLocation
+        let meanwhile: () -> Void
     }
 
     private var script: [Step] = []
     var time: UInt64 = 0
 
-    /// - Parameter data: what the call writes to its buffer.
+    /// - Parameters:
+    ///   - data: what the call writes to its buffer.
+    ///   - meanwhile: what somebody else does during the call.
     func expect(
-        _ call: String, returns result: Int32 = 0, data: [UInt8] = [], location: SourceLocation = #_sourceLocation
+        _ call: String, returns result: Int32 = 0, data: [UInt8] = [], location: SourceLocation = #_sourceLocation,
+        meanwhile: @escaping () -> Void = {}
     ) {
-        script.append(Step(call: call, result: Int(result), data: data, location: location))
+        script.append(Step(call: call, result: Int(result), data: data, location: location, meanwhile: meanwhile))
     }
 
     /// All of the script must have happened.
@@ -37,6 +41,7 @@ final class ScriptedKernel: SocketKernel {
         }
         let step = script.removeFirst()
         #expect(step.call == call, sourceLocation: step.location)
+        step.meanwhile()
         return (step.result, step.data)
     }
 

@@ -381,6 +381,20 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.finish()
     }
 
+    @Test("A reset sends no more than stood in the ring, whatever a copy of it publishes meanwhile")
+    func theRestBeforeAReset() throws {
+        let it = try ScriptedSocket.connected()
+        try it.publish(1000)
+        expectRelease(it)
+        it.kernel.expect("ioctl 10 \(IoctlRequest.inputQueue)", data: [3])
+        it.kernel.expect("send 10 1000+0", returns: 1000) { try? it.publish(1000) }
+        it.kernel.expect("setsockopt 10 1 13 [1, 0, 0, 0, 0, 0, 0, 0]")
+        expectClose(it)
+        it.socket.placeholderEvent(EpollEvents.hangup)
+        #expect(it.socket.phase == .gone)
+        it.kernel.finish()
+    }
+
     @Test func aReadShutOfTheProgramsEndIsNoHangup() throws {
         let it = try ScriptedSocket.connected()
         it.socket.placeholderEvent(readHangup)
@@ -469,6 +483,28 @@ private let readHangup = EpollEvents.readHangup
         expectClose(it)
         #expect(it.socket.drainDeadline(now: 119_000_000_000) == nil)
         #expect(it.socket.phase == .gone)
+        it.kernel.finish()
+    }
+
+    @Test("A linger that nobody is left to wait for is no longer than a drain")
+    func aLingerWithoutASession() throws {
+        let it = try ScriptedSocket.connected()
+        let day: [UInt8] = [1, 0, 0, 0, 0x80, 0x51, 1, 0]
+        it.kernel.expect("setsockopt 10 1 13 \(day)")
+        #expect(day.withUnsafeBytes { it.socket.setsockopt(level: 1, name: 13, value: $0, at: 0) } == 0)
+        it.socket.references = [SocketReference(session: 1, id: 1)]
+        expectRelease(it)
+        it.kernel.expect("ioctl 10 \(IoctlRequest.inputQueue)", data: [0])
+        it.socket.placeholderEvent(EpollEvents.hangup)
+        it.kernel.expect("shutdown 10 1")
+        it.kernel.expect("ioctl 10 \(IoctlRequest.outputQueue)", data: [1])
+        it.turn()
+        #expect(it.socket.drainDeadline(now: 1) == 86_400_000_000_000)
+        it.socket.references = []
+        #expect(it.socket.drainDeadline(now: 1) == 60_000_000_000)
+        it.kernel.expect("setsockopt 10 1 13 [0, 0, 0, 0, 0, 0, 0, 0]")
+        expectClose(it)
+        #expect(it.socket.drainDeadline(now: 60_000_000_000) == nil)
         it.kernel.finish()
     }
 
