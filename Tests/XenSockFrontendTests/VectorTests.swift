@@ -57,15 +57,16 @@ struct VectorTests {
         try fixture.checkReadiness(progress)
     }
 
-    @Test func sizesThatOverflowAreEINVAL() {
+    @Test func negativeSizesAreEINVAL() {
         let fixture = SocketFixture()
-        let page = fixture.line.base
-        let huge = [iovec(iov_base: page, iov_len: .max), iovec(iov_base: page, iov_len: .max)]
-        let negative = [iovec(iov_base: page, iov_len: 1 << 63)]
-        for vectors in [huge, negative] {
-            #expect(fixture.socket(fixture.domain).receive(vectors, vectors.count, flags: 0) == -Int(EINVAL))
-            #expect(fixture.socket(fixture.domain).send(vectors, vectors.count, flags: 0) == -Int(EINVAL))
-        }
+        let negative = [iovec(iov_base: fixture.line.base, iov_len: 1 << 63)]
+        #expect(fixture.socket(fixture.domain).receive(negative, 1, flags: 0) == -Int(EINVAL))
+        #expect(fixture.socket(fixture.domain).send(negative, 1, flags: 0) == -Int(EINVAL))
+    }
+
+    @Test func sizesThatOverflowAreTheMostThatOneCallMoves() {
+        let huge = [iovec(iov_base: nil, iov_len: .max), iovec(iov_base: nil, iov_len: .max)]
+        #expect(VectorCursor(huge, huge.count)?.total == 0x7fff_f000)
     }
 
     @Test func noVectorsAreNothingOnceThereIsSomething() {
