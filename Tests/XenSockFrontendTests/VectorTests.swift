@@ -64,6 +64,11 @@ struct VectorTests {
         #expect(fixture.socket(fixture.domain).send(negative, 1, flags: 0) == -Int(EINVAL))
     }
 
+    @Test func sizesThatOverflowAreTheMostThatOneCallMoves() {
+        let huge = [iovec(iov_base: nil, iov_len: .max), iovec(iov_base: nil, iov_len: .max)]
+        #expect(VectorCursor(huge, huge.count)?.total == 0x7fff_f000)
+    }
+
     @Test func noVectorsAreNothingOnceThereIsSomething() {
         let fixture = SocketFixture()
         #expect(fixture.socket(fixture.domain).receive([], 0, flags: Int32(MSG_DONTWAIT)) == -Int(EAGAIN))
