@@ -175,7 +175,7 @@ class Policies(UnixCase):
         )
         names = [f"{self.names}/{name}" for name in ("server", "secret", "none")]
         program = self.under([PYTHON, CLIENT, *names], unix=[f"{self.names}/"], policy=policy)
-        self.assertEqual(program.out, "Connection refused\nNo such file or directory\nWORDS")
+        self.assertEqual(program.out, "WORDSConnection refused\nNo such file or directory\n")
 
     def test_a_service_allows_what_its_policy_names(self):
         self.server(f"{self.names}/server")
@@ -187,7 +187,7 @@ class Policies(UnixCase):
         eventually(path.exists, 10)
         names = [f"{self.names}/{name}" for name in ("server", "other")]
         program = self.under([PYTHON, CLIENT, *names], unix=[f"{self.names}/"], socket=path)
-        self.assertEqual(program.out, "Permission denied\nWORDS")
+        self.assertEqual(program.out, "WORDSPermission denied\n")
         self.assertIn(f"denied connect {self.names}/other", service.err)
         service.stop()
         self.start([SERVICE, "--socket", path])

@@ -9,7 +9,7 @@ for name in sys.argv[1:]:
         try:
             client.connect("\0" + name[1:] if name[0] == "@" else name)
         except OSError as error:
-            print(f"{error.strerror}", flush=True)
+            sys.stdout.buffer.write(f"{error.strerror}\n".encode())
             continue
         client.sendall(content)
         client.shutdown(socket.SHUT_WR)

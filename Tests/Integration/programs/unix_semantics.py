@@ -181,6 +181,8 @@ mine.listen()
 client = socket.socket(socket.AF_UNIX)
 client.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 client.connect(mine.getsockname())
+print("credentials", client.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED))
+client.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
 connection = mine.accept()[0]
 socket.send_fds(connection, [b"fd"], [reading])
 os.write(writing, b"once more")
