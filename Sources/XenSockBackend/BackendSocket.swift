@@ -208,7 +208,8 @@ final class BackendSocket<Kernel: SocketKernel> {
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent) != 0 { trustsShortReads = false }
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent | EpollEvents.input) != 0 { readable = true }
         if events & (broken | EpollEvents.output) != 0 { writable = true }
-        if events & EpollEvents.hangup != 0, domain == SocketDomain.unix, phase == .connected, !outClosed, relay == nil {
+        let isUnixEnd = domain == SocketDomain.unix && events & EpollEvents.hangup != 0
+        if isUnixEnd, phase == .connected, !outClosed, relay == nil {
             // A TCP peer that has closed is found out by sending; one of AF_UNIX takes nothing more at once.
             try failSending(Errno.epipe)
         }

@@ -94,7 +94,8 @@ extension PolicyRule {
             guard case .name(let name) = question, names.contains(where: { $0.matches(name) }) else { return false }
         }
         if let paths {
-            guard case .path(_, let path, _) = question, paths.contains(where: { $0.matches(path) }) else { return false }
+            guard case .path(_, let path, _) = question else { return false }
+            guard paths.contains(where: { $0.matches(path) }) else { return false }
         }
         if let addresses {
             let meanings = question.meanings

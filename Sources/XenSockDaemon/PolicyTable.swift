@@ -133,7 +133,8 @@ struct PolicyTable {
         var patterns: [PolicyPathPattern] = []
         for text in strings {
             guard let pattern = PolicyPathPattern(text) else {
-                throw error(key, "\"\(text)\" is no pattern; write /run/server/socket, /run/server/*, /run/server/ or @name")
+                throw error(
+                    key, "\"\(text)\" is no pattern; write /run/server/socket, /run/server/*, /run/server/ or @name")
             }
             patterns.append(pattern)
         }

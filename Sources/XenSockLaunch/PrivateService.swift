@@ -33,8 +33,8 @@ public struct PrivateService {
             try Self.start([program, "--socket", directory.socket], lifeline, options, keepsErrors: keepsErrors)
             if let agent {
                 try Self.start(
-                    [agent, "agent", "--socket", directory.agentSocket], lifeline, ["--upstream", directory.socket] + names,
-                    keepsErrors: keepsErrors)
+                    [agent, "agent", "--socket", directory.agentSocket], lifeline,
+                    ["--upstream", directory.socket] + names, keepsErrors: keepsErrors)
             }
         } catch {
             close(lifeline.writingEnd)

@@ -46,8 +46,8 @@ struct UnixNameTests {
         ("/run/a1b2c", "/run/*b*c", true), ("/run/a1b2", "/run/*b*c", false), ("/run/ab/c", "/run/a*c", false),
         ("/run/abab", "/run/*ab", true), ("/run/a", "/run/?", true), ("/run/", "/run/?", false),
         ("/run/x/y", "/run?x/y", false), ("@name", "@name", true), ("@name", "@*", true), ("@a/b", "@*", false),
-        ("@a/b", "@a/", true), ("/name", "@name", false), ("/run/x/deep/y", "/run/*/", true), ("/run/x", "/run/*/", false),
-        ("/run/a", "/run/a*", true), ("/run/a", "/run/**a", true),
+        ("@a/b", "@a/", true), ("/name", "@name", false), ("/run/x/deep/y", "/run/*/", true),
+        ("/run/x", "/run/*/", false), ("/run/a", "/run/a*", true), ("/run/a", "/run/**a", true),
     ])
     func areCovered(_ name: String, _ pattern: String, _ expected: Bool) {
         #expect(matches(name, pattern) == expected)
@@ -81,13 +81,13 @@ struct UnixNameTests {
 
     /// Compared with fnmatch(3), which knows the same two signs.
     @Test func agreeWithTheShells() {
-        var generator = SystemRandomNumberGenerator()
-        let letters = Array("ab/")
         var hits = 0
         for _ in 0..<20000 {
-            let name = "/" + String((0..<Int.random(in: 1...6, using: &generator)).map { _ in letters.randomElement()! })
-            let pattern =
-                "/" + String((0..<Int.random(in: 1...5, using: &generator)).map { _ in "ab/*?*".randomElement()! })
+            func random(_ letters: String, _ count: Int) -> String {
+                "/" + String((0..<count).map { _ in letters.randomElement()! })
+            }
+            let name = random("ab/", Int.random(in: 1...6))
+            let pattern = random("ab/*?*", Int.random(in: 1...5))
             guard !pattern.hasSuffix("/") else { continue }
             let expected = fnmatch(pattern, name, FNM_PATHNAME | FNM_NOESCAPE) == 0
             if expected { hits += 1 }
