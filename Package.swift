@@ -81,7 +81,7 @@ if embedded {
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
-        .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch"]),
+        .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch", "XenSockWire"]),
         .executableTarget(
             name: "xensock",
             dependencies: [

@@ -208,6 +208,11 @@ final class BackendSocket<Kernel: SocketKernel> {
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent) != 0 { trustsShortReads = false }
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent | EpollEvents.input) != 0 { readable = true }
         if events & (broken | EpollEvents.output) != 0 { writable = true }
+        let isUnixEnd = domain == SocketDomain.unix && events & EpollEvents.hangup != 0
+        if isUnixEnd, phase == .connected, !outClosed, relay == nil {
+            // A TCP peer that has closed is found out by sending; one of AF_UNIX takes nothing more at once.
+            try failSending(Errno.epipe)
+        }
         if events & EpollEvents.error != 0, endOfFile, phase == .connected {
             // The peer had finished already, so no read will find this error.
             let error = takeNetworkError()

@@ -113,9 +113,13 @@ enum OptionRules {
         case 26 where value != nil, 51 where value != nil: return value?.count == 16 ? Errno.eperm : Errno.einval
         // SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF: a descriptor.
         case 50 where value != nil, 52 where value != nil: return value?.count == 4 ? Errno.eperm : Errno.einval
-        // Of the pairs and listeners of AF_UNIX these tell about the service, or make a descriptor of the service's.
-        case OptionNumber.soPeerCredentials, OptionNumber.soPeerPidfd, 31, 59:
+        // SO_PEERPIDFD makes a descriptor of the service's; SO_PEERSEC and SO_PEERGROUPS tell of the backend domain.
+        case OptionNumber.soPeerPidfd, 31, 59:
             return domain == SocketDomain.unix && value == nil ? Errno.enoprotoopt : 0
+        // SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD: ancillary data does not cross.
+        case 16 where domain == SocketDomain.unix, 34 where domain == SocketDomain.unix,
+            76 where domain == SocketDomain.unix:
+            return (value?.loadUnaligned(as: Int32.self) ?? 0) == 0 ? 0 : Errno.eopnotsupp
         // SO_ZEROCOPY concerns the caller's memory.
         case 60: return (value?.loadUnaligned(as: Int32.self) ?? 0) == 0 ? 0 : Errno.eopnotsupp
         default: return 0

@@ -61,6 +61,8 @@ public struct PolicyRule: Equatable, Sendable {
     public var addresses: [PolicyAddressRange]?
     public var ports: [ClosedRange<UInt16>]?
     public var names: [PolicyNamePattern]?
+    /// Names of AF_UNIX sockets.
+    public var paths: [PolicyPathPattern]?
     /// AF_ values.
     public var families: Set<Int32>?
     /// SOCK_ values.
@@ -73,8 +75,8 @@ public struct PolicyRule: Equatable, Sendable {
     public init(
         action: Policy.Action, operations: Set<Operation> = Set(Operation.allCases), users: Set<UInt32>? = nil,
         addresses: [PolicyAddressRange]? = nil, ports: [ClosedRange<UInt16>]? = nil,
-        names: [PolicyNamePattern]? = nil, families: Set<Int32>? = nil, types: Set<Int32>? = nil, log: Bool = false,
-        error: Int32 = EACCES
+        names: [PolicyNamePattern]? = nil, paths: [PolicyPathPattern]? = nil, families: Set<Int32>? = nil,
+        types: Set<Int32>? = nil, log: Bool = false, error: Int32 = EACCES
     ) {
         self.action = action
         self.operations = operations
@@ -82,6 +84,7 @@ public struct PolicyRule: Equatable, Sendable {
         self.addresses = addresses
         self.ports = ports
         self.names = names
+        self.paths = paths
         self.families = families
         self.types = types
         self.log = log

@@ -29,7 +29,7 @@ public enum PolicyPrivilege: Equatable, Sendable {
     case port(UInt16)
     /// SOCK_RAW.
     case raw
-    /// Families beside IPv4 and IPv6, where root's sockets can do what others' cannot.
+    /// Families beside IPv4 and IPv6, where root's sockets can do what others' cannot. AF_UNIX needs a rule for everyone.
     case family(Int32)
 }
 
@@ -41,16 +41,20 @@ extension Policy {
     ///   - serviceUserID: the effective user of the service.
     public func decide(_ question: PolicyQuestion, userID: UInt32, serviceUserID: UInt32) -> PolicyDecision {
         if case .listen = question { return decideListen(userID: userID) }
+        if case .socket(AF_UNIX, _, _) = question, let decision = decideUnixSocket(question, userID: userID) {
+            return decision
+        }
         let index = rules.firstIndex { $0.matches(question, userID: userID) }
         let rule = index.map { rules[$0] }
         let reason = index.map { PolicyDecision.Reason.rule($0 + 1) } ?? .defaultAction
         if (rule?.action ?? defaultAction) == .deny {
             return PolicyDecision(error: rule?.error ?? EACCES, reason: reason)
         }
-        if userID != 0, userID != serviceUserID {
-            for privilege in question.privileges where rule?.names(privilege) != true {
-                return PolicyDecision(error: privilege == .raw ? EPERM : EACCES, reason: .privilege(privilege))
-            }
+        let isTrusted = userID == 0 || userID == serviceUserID
+        for privilege in question.privileges where rule?.names(privilege) != true {
+            // What listens in the backend domain trusts the service's user for reasons that do not hold for a frontend.
+            if isTrusted, privilege != .family(AF_UNIX) { continue }
+            return PolicyDecision(error: privilege == .raw ? EPERM : EACCES, reason: .privilege(privilege))
         }
         return PolicyDecision(error: 0, reason: reason, log: rule?.log ?? false)
     }
@@ -66,7 +70,7 @@ extension Policy {
             if rule.action == .allow {
                 return PolicyDecision(error: 0, reason: .rule(index + 1), log: rule.log)
             }
-            if rule.addresses == nil, rule.ports == nil, rule.families == nil {
+            if rule.addresses == nil, rule.ports == nil, rule.families == nil, rule.paths == nil {
                 return PolicyDecision(error: rule.error, reason: .rule(index + 1))
             }
         }
@@ -79,6 +83,8 @@ extension PolicyRule {
     func matches(_ question: PolicyQuestion, userID: UInt32) -> Bool {
         guard operations.contains(question.operation) else { return false }
         if let users, !users.contains(userID) { return false }
+        // What allows everything does not mean these, and leaves them to a rule further on.
+        if action == .allow, question.family == AF_UNIX, !names(.family(AF_UNIX)) { return false }
         if let families, !families.contains(question.family ?? -1) { return false }
         if let types, !types.contains(question.type ?? -1) { return false }
         if let ports {
@@ -86,6 +92,10 @@ extension PolicyRule {
         }
         if let names {
             guard case .name(let name) = question, names.contains(where: { $0.matches(name) }) else { return false }
+        }
+        if let paths {
+            guard case .path(_, let path, _) = question else { return false }
+            guard paths.contains(where: { $0.matches(path) }) else { return false }
         }
         if let addresses {
             let meanings = question.meanings
@@ -101,7 +111,7 @@ extension PolicyRule {
         switch privilege {
         case .port: return ports != nil
         case .raw: return types?.contains(Int32(SOCK_RAW.rawValue)) ?? false
-        case .family(let family): return families?.contains(family) ?? false
+        case .family(let family): return families?.contains(family) ?? (family == AF_UNIX && paths != nil)
         }
     }
 }
@@ -110,7 +120,8 @@ extension PolicyQuestion {
     var operation: PolicyRule.Operation {
         switch self {
         case .socket: return .socket
-        case .address(let operation, _, _, _), .otherAddress(let operation, _, _): return operation
+        case .address(let operation, _, _, _), .path(let operation, _, _), .otherAddress(let operation, _, _):
+            return operation
         case .listen: return .bind
         case .name, .nameOf: return .resolve
         }
@@ -120,13 +131,16 @@ extension PolicyQuestion {
         switch self {
         case .socket(let family, _, _), .otherAddress(_, let family, _): return family
         case .address(_, let address, _, _): return address.family
+        case .path: return AF_UNIX
         case .listen, .name, .nameOf: return nil
         }
     }
 
     var type: Int32? {
         switch self {
-        case .socket(_, let type, _), .address(_, _, _, let type), .otherAddress(_, _, let type): return type
+        case .socket(_, let type, _), .address(_, _, _, let type), .path(_, _, let type),
+            .otherAddress(_, _, let type):
+            return type
         case .listen, .name, .nameOf: return nil
         }
     }

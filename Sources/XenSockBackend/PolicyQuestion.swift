@@ -6,6 +6,8 @@ public enum PolicyQuestion: Equatable, Sendable {
     case socket(family: Int32, type: Int32, protocolNumber: Int32)
     /// connect(2) or bind(2) with an IPv4 or IPv6 address.
     case address(PolicyRule.Operation, PolicyAddress, port: UInt16, type: Int32 = 1)
+    /// connect(2) or bind(2) with the name of an AF_UNIX socket.
+    case path(PolicyRule.Operation, PolicyPath, type: Int32 = 1)
     /// connect(2) or bind(2) with an address of another family.
     case otherAddress(PolicyRule.Operation, family: Int32, type: Int32 = 1)
     /// listen(2).
@@ -65,6 +67,10 @@ public enum PolicyQuestion: Equatable, Sendable {
             if operation == .connect, bytes[2...].allSatisfy({ $0 == 0 }) { return .harmless }
             family = AF_INET
         }
+        if family == AF_UNIX {
+            guard let path = PolicyPath(bytes) else { return .invalid(EINVAL) }
+            return .question(.path(operation, path, type: type))
+        }
         guard family == AF_INET || family == AF_INET6 else {
             return .question(.otherAddress(operation, family: family, type: type))
         }
@@ -121,6 +127,8 @@ extension PolicyQuestion: CustomStringConvertible {
         case .address(let operation, let address, let port, let type):
             let kind = type == Int32(SOCK_STREAM.rawValue) ? "" : " \(PolicyNames.type(type))"
             return "\(operation)\(kind) \(address.family == AF_INET ? "\(address)" : "[\(address)]"):\(port)"
+        case .path(let operation, let path, _):
+            return "\(operation) \(path)"
         case .otherAddress(let operation, let family, _):
             return "\(operation) \(PolicyNames.family(family)) address"
         case .listen:

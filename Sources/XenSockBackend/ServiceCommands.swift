@@ -107,7 +107,7 @@ extension Service {
             return incoming.response(0)
         case .bind(_, let address):
             let ret = address.withUnsafeBytes { bytes in
-                let refusal = decide(socket.bindOperation(bytes), session)
+                let refusal = socket.refusesFamily(bytes) ? 0 : decide(socket.bindOperation(bytes), session)
                 return refusal != 0 ? 0 &- refusal : socket.bind(bytes)
             }
             return incoming.response(ret)
@@ -223,7 +223,7 @@ extension Service {
             if socket.domain != SocketDomain.unix, bytes.count >= 2, bytes.loadUnaligned(as: UInt16.self) == 0 {
                 return socket.disconnect(bytes)
             }
-            let refusal = decide(socket.connectOperation(bytes), session)
+            let refusal = socket.refusesFamily(bytes) ? 0 : decide(socket.connectOperation(bytes), session)
             return refusal != 0 ? 0 &- refusal : socket.connect(bytes)
         }
     }

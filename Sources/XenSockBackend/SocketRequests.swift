@@ -8,6 +8,12 @@ extension BackendSocket {
         return kernel.bind(network, address)
     }
 
+    /// Whether the kernel refuses an address because it is AF_UNIX's and the socket is not: nothing is to be decided then.
+    func refusesFamily(_ address: UnsafeRawBufferPointer) -> Bool {
+        domain != SocketDomain.unix && address.count >= 2
+            && UInt32(address.loadUnaligned(as: UInt16.self)) == SocketDomain.unix
+    }
+
     /// What the policy is asked about a connect to, or a bind to, `address`.
     func connectOperation(_ address: UnsafeRawBufferPointer) -> PolicyOperation {
         datagrams == nil ? .connect(address) : .connectDatagrams(address, type: Int32(bitPattern: type))

@@ -48,7 +48,7 @@ extension BackendSocket {
     }
 
     /// Nothing more can be sent. What the peer sent before is still read; its end is then the end of the socket.
-    private func failSending(_ error: Int32) throws(RingViolation) {
+    func failSending(_ error: Int32) throws(RingViolation) {
         if phase == .draining { return finish(abort: false) }
         // EPIPE needs no word: that is what a writer gets from BROKEN alone.
         if error != Errno.epipe { status.setError(error) }

@@ -63,7 +63,7 @@ package final class Daemon {
         } catch {
             throw DaemonError("\(error)")
         }
-        judge = PolicyJudge(policy: policy, log: log)
+        judge = PolicyJudge(policy: policy.allowing(options.unix), log: log)
         judge.maximumSockets = options.maxSockets
     }
 
@@ -141,7 +141,7 @@ package final class Daemon {
         }
         ServiceManager.notifyReloading()
         do {
-            let policy = try PolicyFile.read(file)
+            let policy = try PolicyFile.read(file).allowing(options.unix)
             judge.policy = policy
             service.admit(by: policy)
             log.notice("\(file): read again, rules: \(policy.rules.count)")

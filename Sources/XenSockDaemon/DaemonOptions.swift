@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import XenSockBackend
 
 /// The part of the command line that all services have.
 package struct DaemonOptions: ParsableArguments {
@@ -36,6 +37,13 @@ package struct DaemonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Allow AF_UNIX sockets of this domain with such a name, by a rule behind those of the policy.",
+            discussion: "A path, or @ and an abstract name; see `paths` in docs/POLICY.md. May be given several times.",
+            valueName: "pattern"))
+    package var unix: [PolicyPathPattern] = []
+
+    @Option(
+        help: ArgumentHelp(
             "Log from this level on.",
             discussion: "Default: info, or debug if XENSOCK_DEBUG=1.", valueName: "level"))
     package var logLevel: Logger.Level?
@@ -57,3 +65,7 @@ package struct DaemonOptions: ParsableArguments {
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+extension PolicyPathPattern: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}

@@ -1,3 +1,4 @@
+import Glibc
 import TOMLKit
 import XenSockBackend
 
@@ -84,12 +85,13 @@ package enum PolicyFile {
 
 extension PolicyRule {
     private static let keys = [
-        "action", "operations", "users", "addresses", "ports", "names", "families", "types", "log", "error",
+        "action", "operations", "users", "addresses", "ports", "names", "paths", "families", "types", "log", "error",
     ]
 
     /// The operations that each condition can be true of.
     private static let scope: [(key: String, operations: Set<Operation>)] = [
         ("addresses", [.connect, .bind, .resolve]), ("ports", [.connect, .bind]), ("names", [.resolve]),
+        ("paths", [.connect, .bind]),
         ("families", [.socket, .connect, .bind]), ("types", [.socket, .connect, .bind]),
     ]
 
@@ -104,6 +106,15 @@ extension PolicyRule {
         ports = try table.ports("ports")
         names = try table.patterns("names")
         families = try table.numbers("families", among: PolicyNames.families)
+        paths = try table.paths("paths")
+        if paths != nil {
+            if let families, families != [AF_UNIX] {
+                throw table.error("families", "must be \"unix\" alone, or left out, beside paths")
+            }
+            if addresses != nil || ports != nil {
+                throw table.error("paths", "addresses and ports never apply to paths; write a rule for each")
+            }
+        }
         types = try table.numbers("types", among: PolicyNames.types)
         if let log = try table.flag("log") {
             if action == .deny { throw table.error("log", "belongs to rules that allow; denials are always logged") }

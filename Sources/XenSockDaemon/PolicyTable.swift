@@ -128,6 +128,19 @@ struct PolicyTable {
         return patterns
     }
 
+    func paths(_ key: String) throws(PolicyFileError) -> [PolicyPathPattern]? {
+        guard let strings = try strings(key) else { return nil }
+        var patterns: [PolicyPathPattern] = []
+        for text in strings {
+            guard let pattern = PolicyPathPattern(text) else {
+                throw error(
+                    key, "\"\(text)\" is no pattern; write /run/server/socket, /run/server/*, /run/server/ or @name")
+            }
+            patterns.append(pattern)
+        }
+        return patterns
+    }
+
     func ports(_ key: String) throws(PolicyFileError) -> [ClosedRange<UInt16>]? {
         guard let values = try list(key) else { return nil }
         var ports: [ClosedRange<UInt16>] = []

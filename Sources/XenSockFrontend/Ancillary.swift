@@ -22,6 +22,12 @@ extension Frontend {
             let object = control.loadUnaligned(fromByteOffset: offset, as: cmsghdr.self)
             let length = Int(bitPattern: UInt(object.cmsg_len))
             guard length >= header, length <= control.count &- offset else { return -Int(EINVAL) }
+            if object.cmsg_level == SOL_SOCKET, handle.isUnix {
+                // SCM_RIGHTS and SCM_CREDENTIALS, which cannot cross; the rest is unknown to AF_UNIX.
+                guard object.cmsg_type == 1 || object.cmsg_type == 2 else { return -Int(EINVAL) }
+                Report.noAncillaryData()
+                return -Int(EOPNOTSUPP)
+            }
             if object.cmsg_level == SOL_SOCKET, !isAccepted(object.cmsg_type, control, offset &+ header, length) {
                 return -Int(EINVAL)
             }

@@ -12,7 +12,7 @@ extension Frontend {
     public static func connect(_ handle: SocketHandle, _ address: UnsafeRawPointer?, _ length: UInt32) -> Int {
         let address = programAddress(address, length)
         guard let address = address.value else { return address.error }
-        let result = connect(handle, to: address)
+        let result = handle.isUnix ? connectUnix(handle, to: address) : connect(handle, to: address)
         if result == 0, handle.isRelayed { LocalDomain.widen(handle.fd) }
         return result
     }
@@ -50,7 +50,7 @@ extension Frontend {
         status.set(StatusLine.Flag.failureReported, false)
         prepareRing(handle)
         let response = command(handle, connectRequest(handle, address))
-        if response.ret == 0, blocking { return 0 }
+        if response.ret == 0, blocking || handle.isUnix { return 0 }
         if response.ret != 0, response.ret != -EINPROGRESS { return Int(response.ret) }
         if !blocking {
             // Also when it is decided already: so TCP does, and OUT and SO_ERROR tell.

@@ -33,6 +33,10 @@ public struct SocketHandle {
         return type == UInt32(SOCK_DGRAM.rawValue) || type == UInt32(SOCK_RAW.rawValue)
     }
 
+    /// Whether it is an AF_UNIX socket of the backend domain.
+    @inline(__always)
+    var isUnix: Bool { status.word(StatusLine.kind).load() >> 16 == UInt32(SocketAddress.unix) }
+
     @inline(__always)
     var datagram: DatagramSocket<LocalDomain> { DatagramSocket(plain: socket) }
 

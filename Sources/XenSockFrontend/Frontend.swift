@@ -41,6 +41,10 @@ public enum Frontend {
         let address = programAddress(address, length)
         guard let address = address.value else { return address.error }
         if handle.isV1 { return v1Bind(handle, address) }
+        if handle.isUnix {
+            let strange = strangeName(handle, address)
+            if strange != 0 { return strange }
+        }
         let result = command(handle, .bind(id: handle.entry.id, address: address)).ret
         if result == 0 { handle.status.set(StatusLine.Flag.bound, true) }
         return Int(result)

@@ -45,6 +45,33 @@ enum Report {
         }
     }
 
+    /// XENSOCK_UNIX does not fit.
+    static func tooManyNames() {
+        say(8) { $0.append("xensock: XENSOCK_UNIX is longer than 1024 bytes and is not followed\n") }
+    }
+
+    /// A datagram or sequenced-packet socket was given a name of the backend domain.
+    static func onlyStreams() {
+        say(16) {
+            $0.append("xensock: of the AF_UNIX sockets named in XENSOCK_UNIX only those of SOCK_STREAM work\n")
+        }
+    }
+
+    /// A socket was given names on both sides.
+    static func localName() {
+        say(32) {
+            $0.append("xensock: an AF_UNIX socket cannot have one name in XENSOCK_UNIX and one that is not\n")
+        }
+    }
+
+    /// Descriptors or credentials were to go to the backend domain.
+    static func noAncillaryData() {
+        say(64) {
+            $0.append(
+                "xensock: descriptors and credentials do not pass through AF_UNIX sockets named in XENSOCK_UNIX\n")
+        }
+    }
+
     /// Says a line once in this process.
     ///
     /// - Parameter kind: a bit of `reported`.

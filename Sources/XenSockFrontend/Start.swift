@@ -23,6 +23,7 @@ extension Frontend {
             if fd >= 0, Kernel.fileControl(fd, Int32(F_GETFD), 0) >= 0 { process.pointee.lifeline = fd }
         }
         if let dialect = getenv("XENSOCK_DIALECT") { process.pointee.dialect = number(ofDialect: dialect) }
+        if let names = getenv("XENSOCK_UNIX") { keepBackendNames(names) }
         noteOwnPreload()
         if let quiet = getenv("XENSOCK_QUIET"), quiet[0] == 0x31 { process.pointee.quiet = 1 }
         relayInheritedStandards()

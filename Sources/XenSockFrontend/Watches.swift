@@ -37,6 +37,28 @@ enum Watches {
         }
     }
 
+    /// Ends the watch of a descriptor that is about to become another object.
+    ///
+    /// - Returns: what is to be watched again; nil if the kernel watches it in no set known here.
+    static func take(_ fd: Int32) -> (set: Int32, event: epoll_event)? {
+        guard UInt32(bitPattern: fd) < ProcessState.descriptorLimit, let table, table[Int(fd)].set > 0 else {
+            return nil
+        }
+        let watch = table[Int(fd)]
+        var event = epoll_event()
+        event.events = watch.events
+        event.data.u64 = watch.data
+        let set = watch.set &- 1
+        return control(set, Int32(EPOLL_CTL_DEL), fd, &event) == 0 ? (set, event) : nil
+    }
+
+    /// The kernel's epoll_ctl(2).
+    static func control(
+        _ set: Int32, _ operation: Int32, _ fd: Int32, _ event: UnsafeMutablePointer<epoll_event>
+    ) -> Int {
+        Kernel.call(Int(SYS_epoll_ctl), Int(set), Int(operation), Int(fd), Int(bitPattern: event))
+    }
+
     /// Adds to one event of epoll_wait(2) on `set` what its socket's state calls for.
     @inline(__always)
     static func complete(_ set: Int32, _ event: UnsafeMutablePointer<epoll_event>) {

@@ -1,5 +1,6 @@
 import CXenSockLaunch
 import Glibc
+import XenSockWire
 
 /// One command to run through XenSock.
 public struct Launch {
@@ -17,6 +18,8 @@ public struct Launch {
     public var policy: String?
     /// Put an agent, which is this program, between the command and the private service.
     public var hasAgent = false
+    /// Names of AF_UNIX sockets that are the service's domain's (`UnixName`), beside those in the environment.
+    public var unix: [String] = []
 
     public init(arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
         self.arguments = arguments
@@ -37,7 +40,8 @@ public struct Launch {
                     + "--force runs it all the same.")
         }
         let installation = try Installation()
-        try connectService(installation)
+        let names = try backendNames()
+        try connectService(installation, names)
         // The service was started first, and so stays where the network is.
         if isolates { try isolateNetwork() }
         if (ioUring ?? (isolates ? .deny : .allow)) == .deny { try forbidIOUring() }
@@ -50,7 +54,23 @@ public struct Launch {
             "\(program): \(describe(error))")
     }
 
-    private func connectService(_ installation: Installation) throws(LaunchError) {
+    /// The patterns for the library, which XENSOCK_UNIX names to it.
+    private func backendNames() throws(LaunchError) -> [String] {
+        let inherited = environmentValue("XENSOCK_UNIX") ?? ""
+        let names = unix + inherited.split(separator: ":").map(String.init).filter { !unix.contains($0) }
+        for name in names where !Array(name.utf8).withUnsafeBytes(UnixName.isPattern) {
+            throw LaunchError(
+                "\"\(name)\" is no name for AF_UNIX sockets: "
+                    + "write /run/server/socket, /run/server/*, /run/server/ or @name")
+        }
+        guard !names.isEmpty else { return [] }
+        let list = names.joined(separator: ":")
+        guard list.utf8.count <= 1024 else { throw LaunchError("the names for AF_UNIX sockets exceed 1024 bytes") }
+        setEnvironment("XENSOCK_UNIX", list)
+        return names
+    }
+
+    private func connectService(_ installation: Installation, _ names: [String]) throws(LaunchError) {
         if let socket {
             let path = absolutePath(socket)
             try checkService(at: path)
@@ -64,7 +84,8 @@ public struct Launch {
         if let policy, access(policy, R_OK) != 0 { throw LaunchError("\(policy): \(describe(errno))") }
         let keepsErrors = environmentValue("XENSOCK_DEBUG") == "1"
         let started = try PrivateService(
-            program: service, policy: policy, agent: hasAgent ? runningExecutable() : nil, keepsErrors: keepsErrors)
+            program: service, policy: policy, agent: hasAgent ? runningExecutable() : nil, unix: names,
+            keepsErrors: keepsErrors)
         setEnvironment("XENSOCK_SOCKET", started.socket)
         setEnvironment("XENSOCK_LIFELINE", String(started.lifeline))
     }

@@ -18,19 +18,23 @@ public struct PrivateService {
     ///   - program: the service's executable, an absolute path.
     ///   - policy: a policy file, an absolute path; nil for the service's default.
     ///   - agent: an executable whose `agent` is put before the service, an absolute path; nil for none.
+    ///   - unix: names of AF_UNIX sockets that the policy allows beside what it says itself.
     ///   - keepsErrors: leave it this process's standard error.
     /// - Throws: what the service says if it does not come to listening.
-    public init(program: String, policy: String?, agent: String? = nil, keepsErrors: Bool) throws(LaunchError) {
+    public init(
+        program: String, policy: String?, agent: String? = nil, unix: [String] = [], keepsErrors: Bool
+    ) throws(LaunchError) {
         let lifeline = try Lifeline()
         let directory = try PrivateDirectory()
         defer { close(lifeline.readingEnd) }
         do {
-            let options = policy.map { ["--policy", $0] } ?? []
+            let names = unix.flatMap { ["--unix", $0] }
+            let options = (policy.map { ["--policy", $0] } ?? []) + names
             try Self.start([program, "--socket", directory.socket], lifeline, options, keepsErrors: keepsErrors)
             if let agent {
                 try Self.start(
-                    [agent, "agent", "--socket", directory.agentSocket], lifeline, ["--upstream", directory.socket],
-                    keepsErrors: keepsErrors)
+                    [agent, "agent", "--socket", directory.agentSocket], lifeline,
+                    ["--upstream", directory.socket] + names, keepsErrors: keepsErrors)
             }
         } catch {
             close(lifeline.writingEnd)

@@ -27,7 +27,10 @@ public func xsSocketpair(
 /// bind(2).
 @c @implementation
 public func xsBind(_ fd: Int32, _ address: UnsafeRawPointer?, _ length: socklen_t) -> Int32 {
-    guard let socket = Frontend.find(fd) else { return xsNextBind(fd, address, length) }
+    guard let socket = Frontend.find(fd) else {
+        if Frontend.hasBackendNames, let result = Frontend.bindUnix(fd, address, length) { return returned32(result) }
+        return xsNextBind(fd, address, length)
+    }
     return returned32(Frontend.bind(socket, address, length))
 }
 
@@ -59,7 +62,12 @@ public func xsBindresvport(_ fd: Int32, _ address: UnsafeMutablePointer<sockaddr
 /// connect(2).
 @c @implementation
 public func xsConnect(_ fd: Int32, _ address: UnsafeRawPointer?, _ length: socklen_t) -> Int32 {
-    guard let socket = Frontend.find(fd) else { return xsNextConnect(fd, address, length) }
+    guard let socket = Frontend.find(fd) else {
+        if Frontend.hasBackendNames, let result = Frontend.connectUnix(fd, address, length) {
+            return returned32(result)
+        }
+        return xsNextConnect(fd, address, length)
+    }
     xs_cancellation_point()
     return returned32(Frontend.connect(socket, address, length))
 }

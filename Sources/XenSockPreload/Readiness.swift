@@ -51,6 +51,8 @@ public func xsEpollCtl(
     if Frontend.find(fd) != nil {
         let result = Frontend.epollControl(epoll: epoll, operation: operation, fd: fd, event: event)
         guard result >= 0 else { return returned32(result) }
+    } else if Frontend.hasBackendNames {
+        Frontend.noteWatch(epoll: epoll, operation: operation, fd: fd, event: event)
     }
     return xsNextEpollCtl(epoll, operation, fd, event)
 }

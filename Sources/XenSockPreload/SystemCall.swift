@@ -92,7 +92,8 @@ private func transfer(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
     case SYS_accept4 where redirected(a):
         return Int(
             xsAccept4(int(a), UnsafeMutableRawPointer(bitPattern: b), UnsafeMutablePointer(bitPattern: c), int(d)))
-    case SYS_connect where redirected(a):
+    case SYS_connect
+    where redirected(a) || Frontend.isBackendName(UnsafeRawPointer(bitPattern: b), unsigned(c)):
         return Int(xsConnect(int(a), UnsafeRawPointer(bitPattern: b), unsigned(c)))
     case SYS_close where redirected(a) || Frontend.isPrivate(int(a)):
         return Int(xsClose(int(a)))

@@ -53,6 +53,16 @@ private func controlRefusal(_ socket: SocketHandle, _ message: UnsafePointer<msg
         socket, UnsafeRawBufferPointer(start: control, count: message.pointee.msg_controllen))
 }
 
+/// The errno for a message on a kernel's socket whose name is the backend domain's; nil for all others.
+private func unixRefusal(_ fd: Int32, _ message: UnsafePointer<msghdr>?) -> Int? {
+    guard Frontend.hasBackendNames, let message, Frontend.isReadable(message, MemoryLayout<msghdr>.size) else {
+        return nil
+    }
+    let refusal = Frontend.unixDestinationRefusal(
+        fd, UnsafeRawPointer(message.pointee.msg_name), message.pointee.msg_namelen)
+    return refusal == 0 ? nil : refusal
+}
+
 /// sendmmsg(2) to a redirected socket. An error after the first message is dropped, as the kernel drops it. Returns the
 /// kernel's value.
 func transmit(_ socket: SocketHandle, _ messages: UnsafeMutablePointer<mmsghdr>?, _ count: UInt32, flags: Int32) -> Int
@@ -100,7 +110,13 @@ public func xsSendto(
     _ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int, _ flags: Int32, _ address: UnsafeRawPointer?,
     _ length: socklen_t
 ) -> Int {
-    guard let socket = Frontend.find(fd) else { return xsNextSendto(fd, buffer, size, flags, address, length) }
+    guard let socket = Frontend.find(fd) else {
+        if Frontend.hasBackendNames {
+            let refusal = Frontend.unixDestinationRefusal(fd, address, length)
+            guard refusal == 0 else { return returned(refusal) }
+        }
+        return xsNextSendto(fd, buffer, size, flags, address, length)
+    }
     let length = address == nil ? 0 : length
     // The kernel's room for an address, sizeof(struct sockaddr_storage).
     guard length <= 128 else { return failed(EINVAL) }
@@ -110,7 +126,10 @@ public func xsSendto(
 /// sendmsg(2).
 @c @implementation
 public func xsSendmsg(_ fd: Int32, _ message: UnsafePointer<msghdr>?, _ flags: Int32) -> Int {
-    guard let socket = Frontend.find(fd) else { return xsNextSendmsg(fd, message, flags) }
+    guard let socket = Frontend.find(fd) else {
+        if let refusal = unixRefusal(fd, message) { return returned(refusal) }
+        return xsNextSendmsg(fd, message, flags)
+    }
     return returned(transmit(socket, message, flags: flags))
 }
 
@@ -119,7 +138,10 @@ public func xsSendmsg(_ fd: Int32, _ message: UnsafePointer<msghdr>?, _ flags: I
 public func xsSendmmsg(
     _ fd: Int32, _ messages: UnsafeMutablePointer<mmsghdr>?, _ count: UInt32, _ flags: Int32
 ) -> Int32 {
-    guard let socket = Frontend.find(fd) else { return xsNextSendmmsg(fd, messages, count, flags) }
+    guard let socket = Frontend.find(fd) else {
+        if let messages, count > 0, let refusal = unixRefusal(fd, &messages[0].msg_hdr) { return returned32(refusal) }
+        return xsNextSendmmsg(fd, messages, count, flags)
+    }
     return returned32(transmit(socket, messages, count, flags: flags))
 }
 

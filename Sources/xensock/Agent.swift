@@ -54,8 +54,8 @@ struct Agent: ParsableCommand {
         help: ArgumentHelp(
             "Allow and deny by the rules of this file before a call is handed on (docs/POLICY.md).",
             discussion: """
-                Without a file the agent serves its own user and root, and everything that they ask is handed on; the \
-                service behind it decides.
+                Without a file the agent serves its own user and root, and everything that they ask is handed on, AF_UNIX \
+                sockets only with --unix; the service behind it decides.
                 """, valueName: "file"))
     var policy: String?
 

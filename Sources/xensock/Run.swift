@@ -6,7 +6,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a command whose sockets the service performs.",
         usage: """
-            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--agent] [--force] [--] \
+            xensock run [--isolate] [--io-uring allow|deny] [--policy FILE] [--socket PATH] [--unix NAME ...] \
+            [--agent] [--force] [--] \
             COMMAND [ARGUMENT ...]
             """,
         discussion: """
@@ -25,6 +26,7 @@ struct Run: ParsableCommand {
             ENVIRONMENT
               XENSOCK_LIBRARY  the library (default: ../lib/libxensock.so beside xensock)
               XENSOCK_SERVICE  the service to start (default: xensockd beside xensock)
+              XENSOCK_UNIX     more NAMEs for --unix, with colons between them
               XENSOCK_DEBUG    1: the private service logs, to standard error
 
             COMMAND finds LD_PRELOAD, XENSOCK_SOCKET and, with a private service, XENSOCK_LIFELINE.
@@ -46,6 +48,17 @@ struct Run: ParsableCommand {
 
     @Option(help: ArgumentHelp("Use the service that listens on this socket.", valueName: "PATH"))
     var socket: String?
+
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Have AF_UNIX stream sockets of this name be the service's domain's; may be given several times.",
+            discussion: """
+                A path (/run/server/socket), a pattern for paths (/run/server/*), a directory (/run/server/), or @ and an \
+                abstract name. A private service allows them, another one as its policy says. Other names stay COMMAND's own.
+                """,
+            valueName: "NAME"))
+    var unix: [String] = []
 
     @Flag(
         help: ArgumentHelp(
@@ -91,6 +104,7 @@ struct Run: ParsableCommand {
         launch.socket = socket
         launch.policy = policy
         launch.hasAgent = agent
+        launch.unix = unix
         try launch.execute()
     }
 }

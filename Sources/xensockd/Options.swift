@@ -17,8 +17,8 @@ struct Options: ParsableArguments {
             "Allow and deny by the rules of this file (docs/POLICY.md).",
             discussion: """
                 SIGHUP reads it again; a file with an error then changes nothing. Without a file everything is allowed that the \
-                kernel allows the service, except privileged ports, raw sockets and other families than IPv4 and IPv6 for users \
-                that are neither root nor the service's own.
+                kernel allows the service, except AF_UNIX sockets and, for users that are neither root nor the service's own, \
+                privileged ports and raw sockets.
                 """, valueName: "file"))
     var policy: String?
 

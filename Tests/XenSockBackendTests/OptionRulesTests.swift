@@ -67,8 +67,19 @@ import Testing
         #expect(refusal(SocketDomain.inet6, 41, 67) == 0)
     }
 
+    @Test func ancillaryDataOfUnixSocketsCannotBeAskedFor() {
+        for name: Int32 in [16, 34, 76] {
+            #expect(refusal(SocketDomain.unix, 1, name, set: [1, 0, 0, 0]) == Errno.eopnotsupp)
+            #expect(refusal(SocketDomain.unix, 1, name, set: [0, 0, 0, 0]) == 0)
+            #expect(refusal(SocketDomain.unix, 1, name) == 0)
+            #expect(refusal(SocketDomain.inet, 1, name, set: [1, 0, 0, 0]) == 0)
+        }
+    }
+
     @Test func peersOfTheServiceAreNotTold() {
-        #expect(refusal(SocketDomain.unix, 1, 17) == Errno.enoprotoopt)
+        #expect(refusal(SocketDomain.unix, 1, 77) == Errno.enoprotoopt)
+        #expect(refusal(SocketDomain.unix, 1, 59) == Errno.enoprotoopt)
+        #expect(refusal(SocketDomain.unix, 1, 17) == 0)
         #expect(refusal(SocketDomain.inet, 1, 17) == 0)
     }
 }

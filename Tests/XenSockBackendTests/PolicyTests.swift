@@ -136,7 +136,7 @@ struct PolicyPrivilegeTests {
         arguments: [
             (at("0.0.0.0", 1), EACCES), (at("::", 1023), EACCES), (at("0.0.0.0", 1024), 0), (at("127.0.0.1", 0), 0),
             (to("192.0.2.1", 80), 0), (ping, EPERM), (packet, EACCES),
-            (.otherAddress(.connect, family: AF_UNIX), EACCES),
+            (.otherAddress(.connect, family: AF_NETLINK), EACCES),
             (.socket(family: AF_INET6, type: stream, protocolNumber: 0), 0),
         ] as [(PolicyQuestion, Int32)])
     func withoutRulesOnlyOthersAreRefused(_ question: PolicyQuestion, _ error: Int32) {
@@ -234,7 +234,7 @@ struct PolicyQuestionTests {
         #expect(decode(PolicyOperation.resolveAddress, Self.inet) == .question(.nameOf(address)))
         #expect(decode(PolicyOperation.connect, Self.mapped) == .question(to("10.0.0.1", 80)))
         #expect(
-            decode(PolicyOperation.connect, [1, 0, 47]) == .question(.otherAddress(.connect, family: AF_UNIX)))
+            decode(PolicyOperation.connect, [16, 0, 47]) == .question(.otherAddress(.connect, family: AF_NETLINK)))
     }
 
     @Test(arguments: [0, 1, 2, 15])

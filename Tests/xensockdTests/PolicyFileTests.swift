@@ -37,6 +37,11 @@ struct PolicyFileTests {
             action = "allow"
             types = ["stream"]
 
+            [[rule]]
+            action = "allow"
+            paths = ["/run/db/*", "@name"]
+            families = ["unix"]
+
             [limits]
             sessions_per_user = 8
             sockets_per_session = 512
@@ -55,6 +60,9 @@ struct PolicyFileTests {
                     action: .allow, operations: [.resolve],
                     names: [PolicyNamePattern("*.example.org")!, PolicyNamePattern("*")!], log: true),
                 PolicyRule(action: .allow, operations: [.socket], types: [Int32(SOCK_STREAM.rawValue)]),
+                PolicyRule(
+                    action: .allow, operations: [.connect, .bind],
+                    paths: [PolicyPathPattern("/run/db/*")!, PolicyPathPattern("@name")!], families: [AF_UNIX]),
             ])
     }
 
@@ -112,6 +120,10 @@ struct PolicyFileTests {
         (rule("action = \"deny\"\nports = [\"http\"]"), "rule 1: ports: \"http\" is no port"),
         (rule("action = \"deny\"\nports = [1.5]"), "rule 1: ports: must hold ports"),
         (rule("action = \"deny\"\nnames = [\"a.*\"]"), "rule 1: names: \"a.*\" is no pattern"),
+        (rule("action = \"deny\"\npaths = [\"run/x\"]"), "rule 1: paths: \"run/x\" is no pattern; write /run"),
+        (rule("action = \"deny\"\npaths = [\"/a\"]\nfamilies = [\"inet\"]"), "rule 1: families: must be \"unix\""),
+        (rule("action = \"deny\"\npaths = [\"/a\"]\nports = [1]"), "rule 1: paths: addresses and ports never"),
+        (rule("action = \"deny\"\npaths = [\"/a\"]\noperations = [\"socket\"]"), "paths: never applies to the op"),
         (rule("action = \"deny\"\nfamilies = [\"ipv4\"]"), "rule 1: families: \"ipv4\" is none of inet"),
         (rule("action = \"deny\"\ntypes = [\"tcp\"]"), "rule 1: types: \"tcp\" is none of dgram"),
         (rule("action = \"deny\"\nerror = \"EWHATEVER\""), "rule 1: error: \"EWHATEVER\" is none of EACCES"),

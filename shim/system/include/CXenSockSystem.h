@@ -181,6 +181,9 @@ struct xs_process_state {
     uint32_t wants_ends;
     char socket_path[108];
     char user_socket_path[108];
+    /* The names of AF_UNIX sockets that are the backend domain's (Frontend/UnixSockets.swift), and their length. */
+    uint32_t unix_length;
+    char unix_names[1024];
 };
 extern struct xs_process_state xs_process_state;
 static inline struct xs_process_state *_Nonnull xs_get_process_state(void) { return &xs_process_state; }
