@@ -163,7 +163,7 @@ struct ReentranceTests {
             depth += 1
             defer { depth -= 1 }
             while random.oneIn(2) { _ = fixture.step() }
-            receive(1 + random.below(3000))
+            SignalHandler.run { receive(1 + random.below(3000)) }
         }
         fixture.backend.inboundLength = 60_000
         for step in 0..<2000 where received < 60_000 {
@@ -186,7 +186,7 @@ struct ReentranceTests {
             guard operation == .notify else { return }
             fixture.domain.before = { _ in }
             // STALL is cleared, the doorbell not rung: that is done after this handler.
-            taken = fixture.receive(fixture.half, MSG_WAITALL).result
+            SignalHandler.run { taken = fixture.receive(fixture.half, MSG_WAITALL).result }
         }
         #expect(fixture.receive(fixture.half, MSG_DONTWAIT).result > 0)
         #expect(taken == fixture.half)
@@ -200,7 +200,7 @@ struct ReentranceTests {
         fixture.domain.before = { [fixture] operation in
             guard operation == .notify else { return }
             fixture.domain.before = { _ in }
-            taken = fixture.send(fixture.backend.outbound.bytes(100..<10_000))
+            SignalHandler.run { taken = fixture.send(fixture.backend.outbound.bytes(100..<10_000)) }
         }
         #expect(fixture.send(fixture.backend.outbound.bytes(0..<100)) == 100)
         #expect(taken == 9900)
@@ -216,7 +216,7 @@ struct ReentranceTests {
         fixture.domain.before = { [fixture] operation in
             guard operation == .sendFiller else { return }
             fixture.domain.before = { _ in }
-            result = fixture.send([0], MSG_DONTWAIT)
+            SignalHandler.run { result = fixture.send([0], MSG_DONTWAIT) }
         }
         #expect(fixture.send([0], MSG_DONTWAIT) == -Int(EAGAIN))
         #expect(result == -Int(EAGAIN))
@@ -237,7 +237,7 @@ struct ReentranceTests {
                 if steps == 3 { fixture.backend.inboundLength += 5 }
                 return fixture.step() || steps < 10
             }
-            taken = fixture.receive(100).bytes
+            SignalHandler.run { taken = fixture.receive(100).bytes }
         }
         #expect(fixture.receive(100, MSG_DONTWAIT).bytes == inbound(0..<10))
         #expect(taken == inbound(10..<15))
