@@ -27,6 +27,8 @@ TABLE = {
 
 
 class Exactness(Case):
+    limit = 200
+
     def observe(self, name, arguments, under):
         program = self.call([compiled(name), *arguments], under=under, timeout=28, status=None)
         return program.wait(0), program.err, program.out.splitlines()

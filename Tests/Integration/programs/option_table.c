@@ -57,6 +57,12 @@ static int harmful(void) {
     return 0;
 }
 
+// Routes, refused with EPERM: they would lead past the policy (docs/POLICY.md).
+static int is_route(void) {
+    if (level == IPPROTO_IP) return name == IP_OPTIONS;
+    return level == IPPROTO_IPV6 && (name == 6 || name == 54 || name == 55 || name == 57 || name == 59);
+}
+
 int main(int count, char **arguments) {
     if (count < 4) return 2;
     int family = atoi(arguments[1]) == 6 ? AF_INET6 : AF_INET;
@@ -86,7 +92,7 @@ int main(int count, char **arguments) {
             if (apart()) continue;
             if (!setting) {
                 for (unsigned room = 0; room < sizeof rooms / sizeof *rooms; room++) read_with(fd, rooms[room]);
-            } else if (!harmful()) {
+            } else if (!harmful() && !is_route()) {
                 write_with(fd, 0, 4);
                 // SO_ZEROCOPY.
                 if (level != SOL_SOCKET || name != 60) write_with(fd, 1, 4);
