@@ -28,7 +28,7 @@ public final class Upstream {
         guard path.hasPrefix("/"), path.utf8.count < 108 else {
             throw UpstreamError(description: "--upstream \(path): must be an absolute path of at most 107 bytes")
         }
-        guard Relay.start(path: path, dialect: dialect) else {
+        guard AgentFrontend.start(path: path, dialect: dialect) else {
             throw UpstreamError(description: "--dialect \(dialect): there are xensock2, pvcalls1 and draft1")
         }
         self.path = path
@@ -55,7 +55,7 @@ public final class Upstream {
     /// - Throws: `ServiceError`.
     public func join(_ service: Service) throws {
         network.sessionChanged = { [unowned self] in
-            if Relay.isOpen {
+            if AgentFrontend.isOpen {
                 log.info("session opened at \(path)")
             } else {
                 log.warning("the session at \(path) is lost, and its sockets with it")
@@ -74,13 +74,13 @@ public final class Upstream {
             acknowledge(change)
             service.recheckNetwork()
             if let resolver = resolver as? UpstreamResolver { service.deliver(resolver.forgetLost) }
-            Relay.collectArenas()
+            AgentFrontend.collectArenas()
         }
         try service.watch(timer) { [self] in
             acknowledge(timer)
             guard case .decided = probe.look() else { return }
             tick(nanoseconds: 0)
-            Relay.isResting = false
+            AgentFrontend.isResting = false
             log.notice("\(path) answers again")
         }
     }

@@ -32,24 +32,24 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public init() {}
 
-    public func owns(_ descriptor: Int32) -> Bool { Relay.owns(descriptor) }
+    public func owns(_ descriptor: Int32) -> Bool { AgentFrontend.owns(descriptor) }
 
     /// Whether nothing more will come from the service for a socket.
     private func isLost(_ handle: SocketHandle) -> Bool {
-        hungUp.contains(handle.fd) || Relay.isOver(handle)
+        hungUp.contains(handle.fd) || AgentFrontend.isOver(handle)
     }
 
     /// Makes a call that asks the service.
     func asking(_ call: () -> Int) -> Int32 {
         let start = now()
         let result = call()
-        let isOpen = Relay.isOpen
-        if result == -Int(ENETDOWN), !isOpen, now() &- start > Self.promptly, !Relay.isResting {
-            Relay.isResting = true
+        let isOpen = AgentFrontend.isOpen
+        if result == -Int(ENETDOWN), !isOpen, now() &- start > Self.promptly, !AgentFrontend.isResting {
+            AgentFrontend.isResting = true
             wasSilent()
         }
-        if Relay.session != session || isOpen != wasOpen {
-            session = Relay.session
+        if AgentFrontend.session != session || isOpen != wasOpen {
+            session = AgentFrontend.session
             wasOpen = isOpen
             isReported = !isOpen
             sessionChanged()
@@ -62,7 +62,7 @@ public final class UpstreamNetwork: SocketNetwork {
 
     /// Likewise, about a socket. One that is lost is not asked for: the service has another by now, or none.
     private func asking(_ descriptor: Int32, _ call: (SocketHandle) -> Int) -> Int32 {
-        guard let handle = Relay.find(descriptor), !isLost(handle) else { return -ENETDOWN }
+        guard let handle = AgentFrontend.find(descriptor), !isLost(handle) else { return -ENETDOWN }
         let result = asking { call(handle) }
         // The library has tried to attach the socket: this service does not know it.
         return result == -EBADF ? -ENETDOWN : result
@@ -104,14 +104,14 @@ public final class UpstreamNetwork: SocketNetwork {
 
     /// A new socket, or the errno in its place.
     private func watched(_ descriptor: Int32) -> Int32 {
-        if descriptor >= 0, let handle = Relay.find(descriptor) { Relay.watch(handle) }
+        if descriptor >= 0, let handle = AgentFrontend.find(descriptor) { AgentFrontend.watch(handle) }
         return descriptor
     }
 
     // MARK: Bytes
 
     public func receive(_ descriptor: Int32, into segments: Segments) -> Int {
-        guard let handle = Relay.find(descriptor) else { return -Int(ECONNRESET) }
+        guard let handle = AgentFrontend.find(descriptor) else { return -Int(ECONNRESET) }
         var vectors = Self.vectors(segments)
         let result = withUnsafePointer(to: &vectors) {
             $0.withMemoryRebound(to: iovec.self, capacity: 2) {
@@ -122,7 +122,7 @@ public final class UpstreamNetwork: SocketNetwork {
     }
 
     public func send(_ descriptor: Int32, from segments: Segments) -> Int {
-        guard let handle = Relay.find(descriptor) else { return -Int(ECONNRESET) }
+        guard let handle = AgentFrontend.find(descriptor) else { return -Int(ECONNRESET) }
         var vectors = Self.vectors(segments)
         let result = withUnsafePointer(to: &vectors) {
             $0.withMemoryRebound(to: iovec.self, capacity: 2) {
@@ -140,7 +140,7 @@ public final class UpstreamNetwork: SocketNetwork {
     }
 
     public func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int {
-        guard let handle = Relay.find(descriptor), let vectors = message.pointee.msg_iov else {
+        guard let handle = AgentFrontend.find(descriptor), let vectors = message.pointee.msg_iov else {
             return -Int(EAGAIN)
         }
         let receive = {
@@ -149,7 +149,9 @@ public final class UpstreamNetwork: SocketNetwork {
         }
         var result = receive()
         // What stands in the error queue keeps a token, behind which an arrival would be no edge.
-        if result == -Int(EAGAIN), Relay.holdsErrors(handle), Relay.wantEveryArrival(handle) { result = receive() }
+        if result == -Int(EAGAIN), AgentFrontend.holdsErrors(handle), AgentFrontend.wantEveryArrival(handle) {
+            result = receive()
+        }
         if result == -Int(ENETDOWN) { hungUp.insert(descriptor) }
         guard result == -Int(ENETDOWN) || result == -Int(EAGAIN), isLost(handle) else { return result }
         return told.insert(descriptor).inserted ? -Int(ENETDOWN) : -Int(EAGAIN)
@@ -179,7 +181,7 @@ public final class UpstreamNetwork: SocketNetwork {
     }
 
     public func receiveUrgent(_ descriptor: Int32) -> Int {
-        guard let handle = Relay.find(descriptor) else { return -Int(EINVAL) }
+        guard let handle = AgentFrontend.find(descriptor) else { return -Int(EINVAL) }
         var byte: UInt8 = 0
         let result = withUnsafeMutableBytes(of: &byte) {
             var vector = iovec(iov_base: $0.baseAddress, iov_len: 1)
@@ -193,7 +195,7 @@ public final class UpstreamNetwork: SocketNetwork {
     public func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
     ) -> Int32 {
-        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let handle = Relay.find(descriptor) {
+        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let handle = AgentFrontend.find(descriptor) {
             let error = pendingError(handle)
             value.storeBytes(of: error, as: Int32.self)
             length = 4
@@ -210,8 +212,8 @@ public final class UpstreamNetwork: SocketNetwork {
         var length = socklen_t(4)
         let result = Frontend.getOption(handle, level: SOL_SOCKET, name: SO_ERROR, &error, &length)
         if result < 0 { return Int32(truncatingIfNeeded: -result) }
-        if error != 0 || !isLost(handle) || Relay.hasEnded(handle) || handle.isDatagram { return error }
-        return Relay.isConnecting(handle) ? ENETDOWN : ECONNRESET
+        if error != 0 || !isLost(handle) || AgentFrontend.hasEnded(handle) || handle.isDatagram { return error }
+        return AgentFrontend.isConnecting(handle) ? ENETDOWN : ECONNRESET
     }
 
     public func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
@@ -245,28 +247,28 @@ public final class UpstreamNetwork: SocketNetwork {
     // MARK: Readiness
 
     public func poll(_ descriptor: Int32, events: Int16) -> Int16 {
-        guard let handle = Relay.find(descriptor) else { return Int16(POLLHUP | POLLERR) }
-        var shown = Relay.poll(descriptor, events: events)
+        guard let handle = AgentFrontend.find(descriptor) else { return Int16(POLLHUP | POLLERR) }
+        var shown = AgentFrontend.poll(descriptor, events: events)
         if shown & Int16(POLLHUP) != 0 { noteHangUp(handle) }
-        shown |= Relay.missingEvents(handle, asked: events)
+        shown |= AgentFrontend.missingEvents(handle, asked: events)
         if isLost(handle) { shown |= events | Int16(POLLHUP) }
         return shown
     }
 
     public func completed(_ descriptor: Int32, events: UInt32) -> UInt32 {
-        guard Relay.owns(descriptor) else { return events }
+        guard AgentFrontend.owns(descriptor) else { return events }
         // EPOLLIN, EPOLLOUT, EPOLLRDHUP; the bits of epoll.h and poll.h are the same.
         let all: UInt32 = 0x1 | 0x4 | 0x2000
         let broken = UInt32(POLLERR | POLLHUP)
-        guard let handle = Relay.find(descriptor) else { return events | all | broken }
+        guard let handle = AgentFrontend.find(descriptor) else { return events | all | broken }
         if events & UInt32(POLLHUP) != 0 { noteHangUp(handle) }
         if isLost(handle) { return events | all | broken }
         guard events != 0 else { return 0 }
-        return events | UInt32(UInt16(bitPattern: Relay.missingEvents(handle, asked: Int16(all))))
+        return events | UInt32(UInt16(bitPattern: AgentFrontend.missingEvents(handle, asked: Int16(all))))
     }
 
     private func noteHangUp(_ handle: SocketHandle) {
-        if !Relay.hasEnded(handle) { hungUp.insert(handle.fd) }
+        if !AgentFrontend.hasEnded(handle) { hungUp.insert(handle.fd) }
     }
 
     // MARK: The end
@@ -276,17 +278,17 @@ public final class UpstreamNetwork: SocketNetwork {
             guard handle.isDatagram, how != Int32(SHUT_WR) else { return Frontend.shutdown(handle, how: how) }
             // The end of `in` would hide what still comes, which the kernel delivers; the agent's socket shows that end.
             if how == Int32(SHUT_RDWR) { return Frontend.shutdown(handle, how: Int32(SHUT_WR)) }
-            return Relay.isConnected(handle) ? 0 : -Int(ENOTCONN)
+            return AgentFrontend.isConnected(handle) ? 0 : -Int(ENOTCONN)
         }
     }
 
     public func hasUnread(_ descriptor: Int32) -> Bool {
-        Relay.find(descriptor).map { Relay.readable($0) > 0 } ?? false
+        AgentFrontend.find(descriptor).map { AgentFrontend.readable($0) > 0 } ?? false
     }
 
     public func prepareAbort(_ descriptor: Int32) {
         _ = asking(descriptor) {
-            Relay.prepareAbort($0)
+            AgentFrontend.prepareAbort($0)
             return 0
         }
     }
@@ -295,7 +297,7 @@ public final class UpstreamNetwork: SocketNetwork {
         hungUp.remove(descriptor)
         told.remove(descriptor)
         _ = asking {
-            Relay.close(descriptor)
+            AgentFrontend.close(descriptor)
             return 0
         }
     }

@@ -30,7 +30,7 @@ public final class UpstreamResolver: NameResolver {
     }
 
     deinit {
-        for descriptor in exchanges.keys { Relay.close(descriptor) }
+        for descriptor in exchanges.keys { AgentFrontend.close(descriptor) }
         close(epoll)
         part.deallocate()
     }
@@ -38,12 +38,12 @@ public final class UpstreamResolver: NameResolver {
     public var completionDescriptor: Int32 { epoll }
 
     public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
-        let descriptor = network.asking { Relay.openResolver(query: query) }
+        let descriptor = network.asking { AgentFrontend.openResolver(query: query) }
         guard descriptor >= 0 else { return 0 &- descriptor }
         var event = epoll_event(events: UInt32(EPOLLIN.rawValue), data: epoll_data(fd: descriptor))
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
             let error = errno
-            Relay.close(descriptor)
+            AgentFrontend.close(descriptor)
             return error
         }
         exchanges[descriptor] = Exchange(completion: completion)
@@ -54,7 +54,7 @@ public final class UpstreamResolver: NameResolver {
     public func cancel(completion: UInt64) {
         guard let descriptor = descriptors.removeValue(forKey: completion) else { return }
         exchanges[descriptor] = nil
-        Relay.close(descriptor)
+        AgentFrontend.close(descriptor)
     }
 
     public func takeResults(_ body: (UInt64, [UInt8]) -> Void) {
@@ -67,7 +67,7 @@ public final class UpstreamResolver: NameResolver {
     /// Gives up what a service was asked that is gone without a hang-up.
     func forgetLost(_ body: (UInt64, [UInt8]) -> Void) {
         for descriptor in Array(exchanges.keys) {
-            guard let handle = Relay.find(descriptor), !Relay.isOver(handle) else {
+            guard let handle = AgentFrontend.find(descriptor), !AgentFrontend.isOver(handle) else {
                 finish(descriptor, failure(ENETDOWN), body)
                 continue
             }
@@ -76,12 +76,12 @@ public final class UpstreamResolver: NameResolver {
 
     private func take(_ descriptor: Int32, _ body: (UInt64, [UInt8]) -> Void) {
         guard exchanges[descriptor] != nil else { return }
-        guard let handle = Relay.find(descriptor) else { return finish(descriptor, failure(ECONNRESET), body) }
+        guard let handle = AgentFrontend.find(descriptor) else { return finish(descriptor, failure(ECONNRESET), body) }
         while true {
             var vector = iovec(iov_base: part.baseAddress, iov_len: part.count)
             let count = Frontend.receive(handle, &vector, 1, flags: Int32(MSG_DONTWAIT), message: nil)
             if count == -Int(EAGAIN) {
-                let isGone = Relay.poll(descriptor, events: 0) & Int16(POLLHUP) != 0
+                let isGone = AgentFrontend.poll(descriptor, events: 0) & Int16(POLLHUP) != 0
                 return isGone ? finish(descriptor, failure(ECONNRESET), body) : ()
             }
             guard count > 0 else {
@@ -100,7 +100,7 @@ public final class UpstreamResolver: NameResolver {
     private func finish(_ descriptor: Int32, _ answer: [UInt8], _ body: (UInt64, [UInt8]) -> Void) {
         guard let exchange = exchanges.removeValue(forKey: descriptor) else { return }
         descriptors[exchange.completion] = nil
-        Relay.close(descriptor)
+        AgentFrontend.close(descriptor)
         body(exchange.completion, answer)
     }
 

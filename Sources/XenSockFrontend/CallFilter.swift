@@ -9,10 +9,12 @@ struct CallFilter {
     /// - Parameter program: a `struct sock_fprog`, the program's own.
     /// - Returns: nil for one that the kernel would refuse.
     init?(_ program: UnsafeRawPointer) {
+        guard UserMemory.isAccessible(program, 16, writing: false) else { return nil }
         count = Int(program.load(as: UInt16.self))
         guard count > 0, count <= 4096,
             let instructions = UnsafeRawPointer(
-                bitPattern: program.load(fromByteOffset: 8, as: UInt.self))
+                bitPattern: program.load(fromByteOffset: 8, as: UInt.self)),
+            UserMemory.isAccessible(instructions, count &* 8, writing: false)
         else { return nil }
         self.instructions = instructions
     }

@@ -49,7 +49,7 @@ public struct DirectionLock {
     func contended(_ tag: UInt64) -> Acquisition {
         #if !hasFeature(Embedded)
             // Only the service can have written there.
-            if Relay.isAlone {
+            if AgentFrontend.isAlone {
                 word.store(tag)
                 return .free
             }

@@ -23,7 +23,7 @@ extension Frontend {
         _ path: UnsafePointer<CChar>?, directory: Int32 = Int32(AT_FDCWD), isSearched: Bool = false,
         environment: Strings?, actions: UnsafeRawPointer? = nil
     ) {
-        guard let path, path[0] != 0 else { return }
+        guard let path, UserMemory.isAccessible(path, 1, writing: false), path[0] != 0 else { return }
         if ProgramCheck.keepsLibrary(environment) {
             if isSearched, strchr(path, 0x2f) == nil {
                 guard !isFoundSuitable(path) else { return }

@@ -157,7 +157,7 @@ enum Session {
         guard let state = mappedState() else { return nil }
         if life(state) != nil { return state }
         #if !hasFeature(Embedded)
-            if Relay.isResting { return nil }
+            if AgentFrontend.isResting { return nil }
         #endif
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }

@@ -63,7 +63,7 @@ public struct SocketStatus {
     @inline(__always)
     var isNonBlocking: Bool {
         #if !hasFeature(Embedded)
-            if Relay.isAlone { return true }
+            if AgentFrontend.isAlone { return true }
         #endif
         return has(StatusLine.Flag.nonBlocking)
     }

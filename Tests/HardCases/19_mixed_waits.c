@@ -36,6 +36,9 @@ int main(void) {
     say("select", select(100, &in, &out, NULL, &(struct timeval){5, 0}));
     print("  %d %d %d %d\n", FD_ISSET(ends[0], &in), FD_ISSET(pipes[0], &in), FD_ISSET(server, &in),
           FD_ISSET(ends[1], &out));
+    // The kernel looks only as far as the table of descriptors has ever reached: make it reach.
+    must("dup2", dup2(file, 250));
+    close(250);
     FD_SET(200, &in);
     say("select with a closed one", select(201, &in, NULL, NULL, &(struct timeval){0, 0}));
     say("negative", select(-1, NULL, NULL, NULL, &(struct timeval){0, 0}));

@@ -1,5 +1,9 @@
 // Bad pointers are EFAULT, never a crash; what could be taken before one is a short count.
 #define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include "cases.h"
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -50,6 +54,12 @@ int main(void) {
     length = -1;
     say("a negative length", getsockname(ends[0], (struct sockaddr *)buffer, &length));
     say("ioctl", ioctl(ends[0], FIONREAD, bad));
+    say("setrlimit", setrlimit(RLIMIT_NOFILE, bad));
+    say("execve", execve(bad, (char *[]){"x", NULL}, (char *[]){NULL}));
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    say("a filter of system calls", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, bad));
+    struct sock_fprog program = {1, bad};
+    say("its instructions", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
     say("poll", poll(bad, 1, 0));
     say("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, bad));
     close(client), close(other);

@@ -169,7 +169,7 @@ struct xs_process_state {
     int32_t lifeline;
     /* 1: LD_PRELOAD named this library when the process started. */
     uint32_t preloaded;
-    /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/LockIn.swift). */
+    /* A filter of system calls leaves hardly more than read, write, poll and ppoll (Frontend/Confinement.swift). */
     uint32_t locked_in;
     /* Not 0: a filter forbids what `xs_probe_page` and `xs_is_frame_alive` ask the kernel with: both say yes then.
      * XS_UNMASKED: and the blocking of signals. */

@@ -8,7 +8,7 @@
     /// not be kept by a service that is silent, and outlives services.
     ///
     /// Used by one thread only, which closes every socket by ``close(_:)``.
-    public enum Relay {
+    public enum AgentFrontend {
         /// No session is opened: every socket(2) fails with -ENETDOWN at once. Set while the service is silent, which
         /// would else be waited for again and again (`Patience`).
         nonisolated(unsafe) public static var isResting = false
