@@ -7,8 +7,8 @@ enum LockRecovery {
     /// Looks at every socket that processes of `session` could hold.
     ///
     /// - Parameter settle: called with each socket whose lock was freed, which has work then.
-    static func breakLocks(of session: Session, settle: @escaping (Service.Socket) -> Void) {
-        if let device = session.xen { return device.breakLocks(of: session, settle) }
+    static func breakLocks(of session: Session, settle: (Service.Socket) -> Void) {
+        if let device = session.xen { return device.breakLocks(of: session) }
         if let arena = session.arena { breakLocks(of: session.id, in: arena, settle) }
         for arena in session.otherArenas where !arena.isDestroyed { breakLocks(of: session.id, in: arena, settle) }
     }

@@ -218,7 +218,7 @@ final class XenSessions: XenConnection {
 extension XenSessions {
     /// Frees the locks of a session that died, in every arena of the device: a forked child may hold some where its own
     /// session has named no socket yet. What the agent was told before it has done when it answers the look (3.4, 3.7).
-    func breakLocks(of session: Session, _ settle: @escaping (Service.Socket) -> Void) {
+    func breakLocks(of session: Session) {
         guard let known = sessions.values.first(where: { $0.session === session }) else { return }
         for arena in arenas.values where arena.liveSockets > 0 {
             for socket in arena.sockets {
@@ -227,9 +227,10 @@ extension XenSessions {
                 known.heldLocks += 1
                 port.look { [weak self] in
                     LockRecovery.freeLocks(of: session.id, on: socket)
-                    settle(socket)
                     known.heldLocks -= 1
-                    self?.finish(known)
+                    guard let self else { return }
+                    service.settle(socket)
+                    finish(known)
                 }
             }
         }
