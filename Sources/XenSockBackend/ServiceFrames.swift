@@ -59,7 +59,7 @@ extension Service {
             }
             openSession(descriptors.values[0], parent: session)
             return 1
-        case .kick, nil: violate(session, "an unknown frame")
+        case .kick, .ring, nil: violate(session, "an unknown frame")
         }
         return 0
     }

@@ -36,6 +36,7 @@ public final class GuestDevice {
     private var isWaitingReported = false
     private var lastError = ""
     private var failures: UInt64 = 0
+    private var connectedAt: UInt64 = 0
 
     /// XenStore and event channels of /dev/xen, as they were opened together: after a resume all are new.
     private struct Handles {
@@ -46,15 +47,15 @@ public final class GuestDevice {
     private enum Phase {
         /// There is no device, or no /dev/xen.
         case absent
-        /// Initialising: the backend is to publish.
-        case waiting
+        /// Initialising since a time: the backend is to publish.
+        case waiting(since: UInt64)
         /// Initialised: the backend is to map.
         case offered(GuestConnection)
         case connected
         /// Closing, until the backend has answered or this time has come.
         case closing(until: UInt64)
-        /// Closed, not to be left before this time.
-        case closed(until: UInt64)
+        /// Closed since a time, not to be left before another.
+        case closed(since: UInt64, until: UInt64)
     }
 
     private enum Number {
@@ -71,7 +72,7 @@ public final class GuestDevice {
     ///
     /// - Throws: if the process has no descriptors left.
     public init(platform: XenPlatform, wantsSessions: Bool = true, log: Logger) throws(XenError) {
-        guard let poller = Poller() else { throw XenError(call: "epoll_create1", errno: errno) }
+        guard let poller = Poller() else { throw XenError(call: "epoll_create1", errno: EMFILE) }
         self.platform = platform
         self.wantsSessions = wantsSessions
         self.log = log
@@ -231,15 +232,15 @@ public final class GuestDevice {
         state = own
         log.debug("found \(found), backend \(path)")
         switch own {
-        case .initialising: phase = .waiting
-        case .closed: phase = .closed(until: 0)
+        case .initialising: phase = .waiting(since: monotonicTime())
+        case .closed: phase = .closed(since: 0, until: 0)
         case .unknown:
             write(.initialising)
-            phase = .waiting
+            phase = .waiting(since: monotonicTime())
         default:
             // Whoever wrote that is dead; the backend may still map its pages.
             write(.closed)
-            phase = .closed(until: 0)
+            phase = .closed(since: monotonicTime(), until: 0)
         }
     }
 
@@ -257,14 +258,18 @@ public final class GuestDevice {
     private func step(_ other: XenBusState) throws(XenError) {
         switch phase {
         case .absent: break
-        case .waiting:
+        case .waiting(let start):
             switch other {
             case .initWait: try offer()
             case .closing: reset("the backend closes")
-            // It has not seen our state yet; or it has, and failed: ask again now and then.
             case .closed:
-                if failures > 0 { write(.initialising) }
-                retryLater()
+                // It has not seen our state yet; or it has, and failed: ask again now and then.
+                let now = monotonicTime()
+                if now &- start >= Self.second {
+                    write(.initialising)
+                    phase = .waiting(since: now)
+                }
+                poller.alarm(after: 2 * Self.second)
             default: break
             }
         case .offered(let connection):
@@ -280,21 +285,20 @@ public final class GuestDevice {
         case .closing(let end):
             if other == .closing || other == .closed || monotonicTime() >= end {
                 write(.closed)
-                phase = .closed(until: monotonicTime() &+ pause())
+                let now = monotonicTime()
+                phase = .closed(since: now, until: now &+ pause())
                 try step(other)
             } else {
                 poller.alarm(after: end &- monotonicTime())
             }
-        case .closed(let end):
+        case .closed(let start, let end):
             let now = monotonicTime()
             if now < end { return poller.alarm(after: end &- now) }
             switch other {
             case .closed: try returnIfOnline()
-            // A backend that has begun anew without seeing that this side closed.
-            case .initWait where failures > 0 || end == 0: try returnIfOnline()
-            case .initWait:
-                failures = 1
-                retryLater()
+            // Either it is about to see that this side closed, or it has begun anew without seeing it.
+            case .initWait where now &- start >= Self.second: try returnIfOnline()
+            case .initWait: poller.alarm(after: Self.second)
             default: break
             }
         }
@@ -311,7 +315,7 @@ public final class GuestDevice {
         guard let store = handles?.store else { return }
         guard try store.read("\(backendDirectory)/\(Node.online)") != "0" else { return }
         write(.initialising)
-        phase = .waiting
+        phase = .waiting(since: monotonicTime())
         try step(try backendState())
     }
 
@@ -320,7 +324,12 @@ public final class GuestDevice {
         log.warning("the device closes: \(reason)")
         endConnection()
         write(.closed)
-        phase = .closed(until: failures == 0 ? 0 : monotonicTime() &+ pause())
+        let now = monotonicTime()
+        // One that closes as soon as it connects is not asked again at once.
+        let isStable = connectedAt > 0 && now &- connectedAt >= Self.second
+        if isStable { failures = 0 }
+        phase = .closed(since: now, until: isStable ? 0 : now &+ pause())
+        connectedAt = 0
         // What the backend wrote meanwhile has an event of its own.
         poller.alarm(after: 0)
     }
@@ -378,7 +387,7 @@ public final class GuestDevice {
     private func establish(_ connection: GuestConnection) {
         phase = .connected
         write(.connected)
-        failures = 0
+        connectedAt = monotonicTime()
         lastError = ""
         self.connection = connection
         log.info("connected to domain \(backend) (\(connection.dialect))")

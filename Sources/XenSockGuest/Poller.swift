@@ -11,10 +11,12 @@ final class Poller {
     /// What `wait` reports for the timer.
     static let timerNumber = UInt64.max
 
-    /// - Returns: nil with errno set.
+    /// - Returns: nil without descriptors.
     init?() {
-        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
-        timer = timerfd_create(CLOCK_MONOTONIC, Int32(O_CLOEXEC | O_NONBLOCK))
+        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
+        timer = Int32(
+            truncatingIfNeeded: xs_syscall(
+                Int(SYS_timerfd_create), Int(CLOCK_MONOTONIC), Int(O_CLOEXEC | O_NONBLOCK), 0, 0, 0, 0))
         guard descriptor >= 0, timer >= 0, add(timer, Self.timerNumber, EPOLLIN.rawValue) else { return nil }
     }
 
@@ -36,7 +38,7 @@ final class Poller {
     func remove(_ descriptor: Int32) { _ = control(EPOLL_CTL_DEL, descriptor, 0, 0) }
 
     private func control(_ operation: Int32, _ descriptor: Int32, _ number: UInt64, _ events: UInt32) -> Bool {
-        var event = epoll_event(events: events, data: epoll_data_t(u64: number))
+        var event = epoll_event(events: events, data: epoll_data(u64: number))
         return epoll_ctl(self.descriptor, operation, descriptor, &event) == 0
     }
 
@@ -63,7 +65,9 @@ final class Poller {
             // Nothing at all would stop it.
             times.it_value.tv_nsec = Int(max(1, nanoseconds % 1_000_000_000))
         }
-        timerfd_settime(timer, 0, &times, nil)
+        _ = withUnsafePointer(to: &times) {
+            xs_syscall(Int(SYS_timerfd_settime), Int(timer), 0, Int(bitPattern: $0), 0, 0, 0)
+        }
     }
 }
 
