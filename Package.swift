@@ -74,6 +74,13 @@ if embedded {
                 "XenSockBackend", "XenSockDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // The guest's end of a Xen device: the frontend of XenBus, and the dock of the sessions on it.
+        .target(
+            name: "XenSockGuest",
+            dependencies: [
+                "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         // The frontend of one service as the network of another. Knows both; neither knows the other.
         .target(
             name: "XenSockAgent",
@@ -110,6 +117,8 @@ if embedded {
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
         .executableTarget(
             name: "ring-stress",
