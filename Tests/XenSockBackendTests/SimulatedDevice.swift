@@ -147,6 +147,13 @@ final class XenFixture: @unchecked Sendable {
         agent.stop()
     }
 
+    /// Whether no session and no socket is left.
+    var isServiceIdle: Bool {
+        var isIdle = false
+        onService { [service] in isIdle = service.isIdle }
+        return isIdle
+    }
+
     /// Pages of the guest that the backend has mapped, without the command ring's.
     var mappedPages: Int { xen.mappings(by: .control) - 1 }
 }
