@@ -80,7 +80,9 @@ final class XenSessions: XenConnection {
             case .failure(let error): answer(request, error.ret)
             }
         case .end:
-            guard let known = sessions[request.id], known.ending == nil else { return answer(request, 0 &- Errno.enoent) }
+            guard let known = sessions[request.id], known.ending == nil else {
+                return answer(request, 0 &- Errno.enoent)
+            }
             known.ending = request
             service.end(known.session, reason: "ended by the agent")
             finish(known)

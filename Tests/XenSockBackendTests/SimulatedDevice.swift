@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Synchronization
 import XenSockWire
 import XenSockXen
 
@@ -61,6 +62,13 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     var boundPorts: Int { handlers.count - 1 }
 }
 
+/// A flag for several threads.
+final class Running: Sendable {
+    private let flag = Atomic(true)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func clear() { flag.store(false, ordering: .relaxed) }
+}
+
 /// A service with a device of one guest, in a simulated Xen.
 final class XenFixture: @unchecked Sendable {
     let xen = SimulatedXen()
@@ -70,6 +78,8 @@ final class XenFixture: @unchecked Sendable {
     let agent: TestAgent
     private let path: String
     private var thread = pthread_t()
+    /// Until a test's workers are to end.
+    let running = Running()
     private let inbox: Int32
     private var jobs: [() -> Void] = []
     private var done = 0

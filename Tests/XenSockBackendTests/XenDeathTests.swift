@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 import XenSockRing
+import XenSockTestSupport
 import XenSockWire
 import XenSockXen
 
@@ -176,6 +177,50 @@ extension ServiceTests {
             // Unread bytes were lost: reset, after what the program had sent.
             for peer in peers { #expect(peer.read(4).result == Int(-ECONNRESET)) }
             #expect(eventually { fixture.isServiceIdle })
+        }
+
+        @Test func aDeviceMayEndAtAnyMoment() throws {
+            fixture.stop()
+            for round in 0..<15 {
+                let fixture = try XenFixture()
+                defer { fixture.stop() }
+                let server = try Peer.listening()
+                let session = try fixture.agent.open()
+                var workers: [Worker] = []
+                var peers: [Peer] = []
+                let running = fixture.running
+                for port in 1..<UInt32(4) {
+                    let socket = try session.socket(port: port)
+                    try socket.connected(to: server.address)
+                    let peer = try server.accept()
+                    peers.append(peer)
+                    workers.append(
+                        Worker {
+                            while running.isSet {
+                                // Past the end of the device the ring stands still: nothing comes, nothing goes.
+                                _ = try socket.send([UInt8](repeating: 1, count: 3000))
+                                _ = try socket.take()
+                            }
+                        })
+                    workers.append(
+                        Worker {
+                            var buffer = [UInt8](repeating: 2, count: 5000)
+                            while running.isSet {
+                                _ = send(peer.descriptor, buffer, 2000, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+                                _ = recv(peer.descriptor, &buffer, 5000, Int32(MSG_DONTWAIT))
+                            }
+                        })
+                }
+                usleep(UInt32(500 * round))
+                if round % 2 == 0 { fixture.xen.destroyDomain(fixture.guest) }
+                fixture.closeDevice()
+                #expect(fixture.mappedPages == -1)
+                #expect(fixture.device.boundPorts == 0)
+                running.clear()
+                for worker in workers { try worker.join() }
+                for peer in peers { peer.close() }
+                #expect(eventually { fixture.isServiceIdle })
+            }
         }
 
         @Test func moreThanMayBeCopiedIsReset() throws {

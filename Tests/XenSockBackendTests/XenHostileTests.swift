@@ -138,7 +138,9 @@ extension ServiceTests {
                 }
                 fixture.agent.locked { bad.isAsleep = true }
                 for _ in 0..<2000 {
-                    let value = Bool.random(using: &random) ? UInt32.random(in: 0...64, using: &random) : UInt32(truncatingIfNeeded: random.next())
+                    let value =
+                        Bool.random(using: &random)
+                        ? UInt32.random(in: 0...64, using: &random) : UInt32(truncatingIfNeeded: random.next())
                     let target = [bad.base, bad.dock.base, sockets[0].indexes].randomElement(using: &random)!
                     let size = target == bad.base ? bad.control.pages : target == bad.dock.base ? bad.dock.pages : 1
                     let offset = Int.random(in: 0..<size * 1024, using: &random) * 4
@@ -146,7 +148,8 @@ extension ServiceTests {
                     if round % 2 == 0 { bad.ring(UInt32.random(in: 0..<64, using: &random)) }
                 }
                 for word in [InConsumer.offset, OutProducer.offset] {
-                    SharedWord64(sockets[1].indexes + word).store(UInt64(UInt32(truncatingIfNeeded: random.next())) << 32)
+                    SharedWord64(sockets[1].indexes + word).store(
+                        UInt64(UInt32(truncatingIfNeeded: random.next())) << 32)
                 }
                 for port in 0..<UInt32(64) { bad.ring(port) }
                 fixture.agent.locked { bad.isAsleep = false }

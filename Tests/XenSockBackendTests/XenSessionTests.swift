@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 import XenSockRing
+import XenSockTestSupport
 import XenSockWire
 import XenSockXen
 
@@ -36,10 +37,10 @@ extension ServiceTests {
             try socket.connected(to: server.address)
             let peer = try server.accept()
             let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
-            let writer = Thread { peer.write(bytes) }
+            let writer = Worker { peer.write(bytes) }
             #expect(try socket.receive(bytes.count) == bytes)
-            writer.join()
-            let reader = Thread { _ = peer.read(bytes.count).bytes == bytes ? peer.write([1]) : peer.write([0]) }
+            try writer.join()
+            let reader = Worker { peer.write([peer.read(bytes.count).bytes == bytes ? 1 : 0]) }
             var sent = 0
             while sent < bytes.count {
                 let count = try socket.send(Array(bytes[sent..<min(bytes.count, sent + 4096)]))
@@ -47,7 +48,7 @@ extension ServiceTests {
                 if count == 0, try socket.block() { #expect(waitFor(socket.placeholder, POLLOUT, 5000)) }
             }
             #expect(try socket.receive(1) == [1])
-            reader.join()
+            try reader.join()
         }
 
         @Test func tokensAreExactWhileBothSidesGoOn() throws {
@@ -336,24 +337,4 @@ extension ServiceTests {
             #expect(try session.call(mark, value: [1, 0, 0, 0]).ret == -EPERM)
         }
     }
-}
-
-/// A thread of a test.
-final class Thread {
-    private var thread = pthread_t()
-    private final class Body {
-        let run: () -> Void
-        init(_ run: @escaping () -> Void) { self.run = run }
-    }
-
-    init(_ run: @escaping () -> Void) {
-        pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, Unmanaged.passRetained(Body(run)).toOpaque())
-    }
-
-    func join() { pthread_join(thread, nil) }
 }
