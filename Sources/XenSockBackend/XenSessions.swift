@@ -104,6 +104,7 @@ final class XenSessions: XenConnection {
     /// END is answered when nobody waits for a lock of the dead any more.
     fileprivate func finish(_ ended: GuestSession) {
         guard let request = ended.ending, ended.heldLocks == 0, !isClosed else { return }
+        ended.ending = nil
         sessions[request.id] = nil
         answer(request, 0)
     }
