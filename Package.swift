@@ -55,6 +55,7 @@ if embedded {
             name: "XenSockBackend",
             dependencies: [
                 "CXenSockResolver", "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire",
+                "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockResolver", path: "shim/resolver"),
