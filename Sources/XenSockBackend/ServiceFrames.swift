@@ -252,7 +252,7 @@ extension Service {
 
     /// Tells the frontend that a response is there.
     func kick(_ session: Session) {
-        if let arena = session.arena?.xen { return arena.ring(DockRegion.kickPort) }
+        if let arena = session.arena?.xen { return arena.ring(XenSockWire.Arena.commandRingPort) }
         // A full socket is readable: the frontend wakes without this one.
         let frame = FrameWriter(.kick)
         _ = frame.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: FrameDescriptors()) }

@@ -87,7 +87,7 @@ final class SessionArena<Kernel: SocketKernel> {
         base = xen.base
         memory = -1
         doorbell = -1
-        totalPages = ControlRegion.pageCount(ports: ports)
+        totalPages = XenSession.controlPages(ports: ports)
         back = DoorbellBack(arena: base, ports: ports)
         sockets = [BackendSocket<Kernel>?](repeating: nil, count: Int(ports))
         generations = [UInt32](repeating: 0, count: Int(ports))

@@ -54,7 +54,7 @@ final class XenArena {
     /// - Returns: nil if it has none.
     func takePair(of port: UInt32) -> XenPort? {
         guard !isSevered, port < ports, sockets[Int(port)] == nil else { return nil }
-        let line = dock.base + DockRegion.lineOffset(port: port)
+        let line = dock.base + DockRegion.line(port: port)
         // A line whose pair was given back says 8 until the agent begins it anew.
         guard SharedWord32(line + PlaceholderLine.bound).load() == 1,
             SharedWord32(line + PlaceholderLine.ends).load() & PlaceholderLine.End.closed == 0

@@ -48,8 +48,8 @@ struct XenDockList {
     init?(page: UnsafeMutableRawPointer) {
         func word(_ offset: Int) -> UInt32 { SharedWord32(page + offset).load() }
         ports = word(DockRegion.ports)
-        guard ControlRegion.isValid(ports: ports) else { return nil }
-        let (controlPages, dockPages) = (ControlRegion.pageCount(ports: ports), DockRegion.pageCount(ports: ports))
+        guard XenSession.isValid(ports: ports) else { return nil }
+        let (controlPages, dockPages) = (XenSession.controlPages(ports: ports), XenSession.dockPages(ports: ports))
         guard word(DockRegion.controlPages) == controlPages, word(DockRegion.dockPages) == dockPages else { return nil }
         dock = (0..<Int(dockPages)).map { word(DockRegion.references + $0 * 4) }
         control = (0..<Int(controlPages)).map { word(DockRegion.references + (Int(dockPages) + $0) * 4) }

@@ -4,7 +4,7 @@ import XenSockWire
 import XenSockXen
 
 /// One session of a guest: a session as any other, and what the device owes its agent.
-final class XenSession {
+final class GuestSession {
     let session: Session
     /// Locks of the dead that are freed when the agent has looked.
     var heldLocks = 0
@@ -28,9 +28,9 @@ final class XenSessions: XenConnection {
     private let port: UInt32
     private var ring: CommandRingBack
     /// By the agent's names.
-    private var sessions: [UInt64: XenSession] = [:]
-    /// By the number of the session that each was made for; they outlive it while they have sockets.
-    private(set) var arenas: [UInt32: Service.Arena] = [:]
+    private var sessions: [UInt64: GuestSession] = [:]
+    /// By the agent's name of the session that each was made for; they outlive it while they have sockets.
+    private(set) var arenas: [UInt64: Service.Arena] = [:]
     private var nonsense = 0
     private var isClosed = false
     /// In the reactor's list of devices with work.
@@ -73,23 +73,20 @@ final class XenSessions: XenConnection {
     }
 
     private func perform(_ request: XenRequest) {
-        switch request.command {
-        case DeviceCommand.session:
+        switch XenSession.Command(rawValue: request.command) {
+        case .session:
             switch open(request) {
             case .success(let number): answer(request, 0, value: number)
             case .failure(let error): answer(request, error.ret)
             }
-        case DeviceCommand.end:
+        case .end:
             guard let known = sessions[request.id], known.ending == nil else { return answer(request, 0 &- Errno.enoent) }
             known.ending = request
             service.end(known.session, reason: "ended by the agent")
             finish(known)
-        case DeviceCommand.attach:
-            switch attach(request) {
-            case .success(let generation): answer(request, 0, value: generation)
-            case .failure(let error): answer(request, error.ret)
-            }
-        default:
+        case .attach:
+            answer(request, attach(request))
+        case nil:
             answer(request, 0 &- Errno.enotsup)
         }
     }
@@ -103,7 +100,7 @@ final class XenSessions: XenConnection {
     }
 
     /// END is answered when nobody waits for a lock of the dead any more.
-    fileprivate func finish(_ ended: XenSession) {
+    fileprivate func finish(_ ended: GuestSession) {
         guard let request = ended.ending, ended.heldLocks == 0, !isClosed else { return }
         sessions[request.id] = nil
         answer(request, 0)
@@ -113,36 +110,37 @@ final class XenSessions: XenConnection {
 
     /// - Returns: the session's number, or the error to answer.
     private func open(_ request: XenRequest) -> Result<UInt32, WireError> {
-        guard sessions[request.id] == nil else { return .failure(WireError(Errno.eexist)) }
+        let id = request.id
+        guard sessions[id] == nil, arenas[id] == nil else { return .failure(WireError(Errno.eexist)) }
         // Who ends sessions while their sockets live on has as many arenas as sessions then.
         let open = max(sessions.count, arenas.count)
         guard open < service.configuration.maximumSessionsPerUser,
-            service.sessions.count < service.configuration.maximumSessions, let number = unusedNumber()
+            service.sessions.count < service.configuration.maximumSessions, let number = service.unusedSessionID()
         else { return .failure(WireError(Errno.eagain)) }
         let memory: XenArena
         do throws(XenError) {
-            guard let mapped = try map(request, number) else { return .failure(WireError(Errno.einval)) }
+            guard let mapped = try map(request) else { return .failure(WireError(Errno.einval)) }
             memory = mapped
         } catch {
             device.log.debug("a session cannot be opened: \(error)")
             return .failure(WireError(error.answer))
         }
         let credentials = PeerCredentials(
-            processID: Int32(bitPattern: request.u32(DeviceEntry.Session.process)),
-            userID: request.u32(DeviceEntry.Session.user), groupID: PeerCredentials.noUser,
+            processID: Int32(bitPattern: request.u32(XenSession.Entry.process)),
+            userID: request.u32(XenSession.Entry.user), groupID: PeerCredentials.noUser,
             domainID: device.domain.rawValue)
         let session = Session(id: number, credentials: credentials, descriptor: -1)
         let arena = Service.Arena(kernel: service.kernel, id: service.nextArena, xen: memory)
         service.nextArena &+= 1
         arena.session = session
         arena.userID = credentials.userID
-        arena.whenDestroyed = { [weak self] in self?.arenas[number] = nil }
+        arena.whenDestroyed = { [weak self] in self?.arenas[id] = nil }
         session.xen = self
         session.arena = arena
         session.arguments = ArgumentArea(base: arena.base + XenSockWire.Arena.argumentsOffset)
         session.ring = CommandRingBack(page: arena.base + XenSockWire.Arena.commandRingOffset, layout: .pvcalls)
-        arenas[number] = arena
-        sessions[request.id] = XenSession(session: session)
+        arenas[id] = arena
+        sessions[id] = GuestSession(session: session)
         service.sessions[number] = session
         service.awaken(arena)
         service.queue(session)
@@ -151,20 +149,11 @@ final class XenSessions: XenConnection {
         return .success(number)
     }
 
-    /// A number below 2^31 that neither a session nor an arena of this device has.
-    private func unusedNumber() -> UInt32? {
-        for _ in 0..<16 {
-            guard let number = service.unusedSessionID() else { return nil }
-            if arenas[number] == nil { return number }
-        }
-        return nil
-    }
-
     /// Maps what the dock region lists, and binds the channel.
     ///
     /// - Returns: nil for a list that makes no sense.
-    private func map(_ request: XenRequest, _ number: UInt32) throws(XenError) -> XenArena? {
-        let first = try device.mapper.map([request.u32(DeviceEntry.Session.reference)], of: device.domain)
+    private func map(_ request: XenRequest) throws(XenError) -> XenArena? {
+        let first = try device.mapper.map([request.u32(XenSession.Entry.dockReference)], of: device.domain)
         let list = XenDockList(page: first.base)
         first.unmap()
         guard let list else { return nil }
@@ -177,9 +166,9 @@ final class XenSessions: XenConnection {
             throw error
         }
         do throws(XenError) {
-            let remote = request.u32(DeviceEntry.Session.eventChannel)
+            let remote = request.u32(XenSession.Entry.eventChannel)
             let channel = try device.bind(remotePort: remote) { [weak self] in
-                guard let self, let arena = arenas[number] else { return }
+                guard let self, let arena = arenas[request.id] else { return }
                 service.awaken(arena)
             }
             return XenArena(device: device, ports: list.ports, control: control, dock: dock, channel: channel)
@@ -192,26 +181,20 @@ final class XenSessions: XenConnection {
 
     // MARK: ATTACH
 
-    /// - Returns: the port's generation, or the error to answer.
-    private func attach(_ request: XenRequest) -> Result<UInt32, WireError> {
+    /// - Returns: 0 or a negative errno.
+    private func attach(_ request: XenRequest) -> Int32 {
         guard let session = sessions[request.id]?.session, !session.isClosed,
-            let arena = arenas[request.u32(DeviceEntry.Attach.owner)]
-        else { return .failure(WireError(Errno.enoent)) }
-        let (name, port) = (request.u64(DeviceEntry.Attach.name), request.u32(DeviceEntry.Attach.port))
-        guard arena.isSocketPort(port), let socket = arena.sockets[Int(port)], socket.placeholder >= 0 else {
-            return .failure(WireError(Errno.ebadf))
-        }
-        if !service.isQuestion(name) {
-            if let known = session.sockets[name] {
-                guard known === socket else { return .failure(WireError(Errno.eexist)) }
-            } else {
-                guard session.sockets.count < Int(service.configuration.maximumPorts) else {
-                    return .failure(WireError(Errno.enobufs))
-                }
-                service.name(socket, name, in: session)
-            }
-        }
-        return .success(arena.generation(port))
+            let arena = arenas[request.u64(XenSession.Entry.owner)]
+        else { return 0 &- Errno.enoent }
+        let (name, port) = (request.u64(XenSession.Entry.socket), request.u32(XenSession.Entry.port))
+        guard arena.isSocketPort(port), let socket = arena.sockets[Int(port)], socket.placeholder >= 0,
+            arena.generation(port) == request.u32(XenSession.Entry.generation)
+        else { return 0 &- Errno.ebadf }
+        if service.isQuestion(name) { return 0 }
+        if let known = session.sockets[name] { return known === socket ? 0 : 0 &- Errno.eexist }
+        guard session.sockets.count < Int(service.configuration.maximumPorts) else { return 0 &- Errno.enobufs }
+        service.name(socket, name, in: session)
+        return 0
     }
 }
 

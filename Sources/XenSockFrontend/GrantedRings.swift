@@ -16,11 +16,11 @@ enum GrantedRings {
     ///
     /// - Returns: its first byte; nil if the descriptor is not the device, or there is no address space.
     static func mapControl(_ memory: Int32, ports: UInt32, offset: UInt64) -> UnsafeMutableRawPointer? {
-        guard ControlRegion.isValid(ports: ports), DeviceFile.isAllocator(memory) else { return nil }
+        guard XenSession.isValid(ports: ports), DeviceFile.isAllocator(memory) else { return nil }
         let size = Int(Arena.pageCount(ports: ports)) &* pageSize
         guard let base = Kernel.mapAnonymous(size) else { return nil }
         _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
-        let control = Int(ControlRegion.pageCount(ports: ports)) &* pageSize
+        let control = Int(XenSession.controlPages(ports: ports)) &* pageSize
         if Kernel.mapShared(memory, control, offset: offset, at: base) { return base }
         Kernel.unmap(base, size)
         return nil

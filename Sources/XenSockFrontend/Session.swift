@@ -66,7 +66,7 @@ enum Session {
     private static let closedPortsOffset = (exchangesOffset + 32 * exchangeSize + 4095) & ~4095
     private static let generationsOffset = closedPortsOffset + Int(Arena.maximumPorts) * 4
     private static let ordersOffset = generationsOffset + Int(Arena.maximumPorts) * 4
-    private static let size = ordersOffset + Int(ControlRegion.maximumPorts) * 4
+    private static let size = ordersOffset + Int(XenSession.maximumPorts) * 4
 
     @inline(__always)
     static var state: UnsafeMutablePointer<SessionState>? {
@@ -117,7 +117,7 @@ enum Session {
         _ state: UnsafeMutablePointer<SessionState>, _ port: UInt32
     ) -> UnsafeMutablePointer<UInt32> {
         (UnsafeMutableRawPointer(state) + ordersOffset).assumingMemoryBound(to: UInt32.self)
-            + Int(port & (ControlRegion.maximumPorts &- 1))
+            + Int(port & (XenSession.maximumPorts &- 1))
     }
 
     /// What requests name a port's indexes page by.
@@ -334,7 +334,7 @@ enum Session {
         state.pointee.looks = Kernel.processors() > 1 ? 400 : 0
         state.pointee.dialect = dialect.number
         state.pointee.isGranted = record.isGranted
-        memset(mappedOrder(state, 0), 0, Int(ControlRegion.maximumPorts) &* 4)
+        memset(mappedOrder(state, 0), 0, Int(XenSession.maximumPorts) &* 4)
         state.pointee.ring = CommandRingFront(
             page: base + Arena.commandRingOffset, layout: dialect == .draft1 ? .draft1 : .pvcalls)
         return 0

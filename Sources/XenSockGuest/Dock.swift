@@ -234,7 +234,7 @@ public final class Dock: @unchecked Sendable {
     }
 
     private func rung(_ session: DockSession, _ port: UInt32) {
-        if port == DockRegion.kickPort { return kick(session) }
+        if port == Arena.commandRingPort { return kick(session) }
         guard let placeholder = session.placeholders[port] else { return }
         if placeholder.look() { session.memory?.ring(port) }
         if placeholder.isClosed { drop(placeholder, of: session) }

@@ -163,7 +163,7 @@ extension Dock {
         do throws(XenError) {
             let ring = try budget.allocateRing(order: order, for: connection.backend)
             session.rings[port] = ring
-            SharedWord32(memory.status(port) + ControlRegion.indexesReference).store(ring.references[0])
+            SharedWord32(memory.status(port) + StatusLine.reference).store(ring.references[0])
             return (ring, 0)
         } catch {
             return (nil, error.isShortage ? ENOBUFS : EIO)
@@ -174,10 +174,13 @@ extension Dock {
 
     private func attach(_ descriptor: Int32, name: UInt64, wantsArena: Bool, to session: DockSession) {
         guard let cookie = FrameSocket.cookie(descriptor), let known = cookies[cookie],
-            known.session.isOwn == session.isOwn, known.session.memory != nil
+            known.session.isOwn == session.isOwn, let memory = known.session.memory
         else { return refuseAttach(session, name, EBADF) }
+        let generation = SharedWord32(memory.status(known.placeholder.port) + StatusLine.generation).load()
         submit(
-            .attach(session, known.placeholder, of: known.session, name: name, wantsArena: wantsArena))
+            .attach(
+                session, known.placeholder, of: known.session, name: name, generation: generation,
+                wantsArena: wantsArena))
     }
 
     private func refuseAttach(_ session: DockSession, _ name: UInt64, _ error: Int32) {

@@ -18,11 +18,11 @@ enum DockRequest {
     case session(DockSession)
     case end(DockSession)
     /// With the placeholder that was asked for, its session, and the frame's id.
-    case attach(DockSession, DockPlaceholder, of: DockSession, name: UInt64, wantsArena: Bool)
+    case attach(DockSession, DockPlaceholder, of: DockSession, name: UInt64, generation: UInt32, wantsArena: Bool)
 
     var session: DockSession {
         switch self {
-        case .session(let session), .end(let session), .attach(let session, _, _, _, _): session
+        case .session(let session), .end(let session), .attach(let session, _, _, _, _, _): session
         }
     }
 }
@@ -53,20 +53,21 @@ extension Dock {
         func store(_ value: UInt32, _ offset: Int) { entry.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
         switch request {
         case .session(let session):
-            typealias Field = DeviceEntry.Session
-            store(DeviceCommand.session, EntryLayout.command)
-            store(session.memory?.dock.references.first ?? 0, Field.reference)
+            typealias Field = XenSession.Entry
+            store(XenSession.Command.session.rawValue, EntryLayout.command)
+            store(session.memory?.dock.references.first ?? 0, Field.dockReference)
             store(session.memory?.channel ?? 0, Field.eventChannel)
             store(session.user, Field.user)
             store(UInt32(bitPattern: session.process), Field.process)
         case .end:
-            store(DeviceCommand.end, EntryLayout.command)
-        case .attach(_, let placeholder, let owner, let name, _):
-            typealias Field = DeviceEntry.Attach
-            store(DeviceCommand.attach, EntryLayout.command)
-            entry.storeBytes(of: name, toByteOffset: Field.name, as: UInt64.self)
-            store(owner.number, Field.owner)
+            store(XenSession.Command.end.rawValue, EntryLayout.command)
+        case .attach(_, let placeholder, let owner, let name, let generation, _):
+            typealias Field = XenSession.Entry
+            store(XenSession.Command.attach.rawValue, EntryLayout.command)
+            entry.storeBytes(of: owner.id, toByteOffset: Field.owner, as: UInt64.self)
             store(placeholder.port, Field.port)
+            store(generation, Field.generation)
+            entry.storeBytes(of: name, toByteOffset: Field.socket, as: UInt64.self)
         }
     }
 
@@ -79,7 +80,7 @@ extension Dock {
                     func word(_ offset: Int) -> UInt32 { SharedWord32(entry + offset).load() }
                     let number = word(EntryLayout.requestID)
                     let ret = Int32(bitPattern: word(EntryLayout.Response.ret))
-                    let value = word(DeviceEntry.Response.session)
+                    let value = word(XenSession.Entry.number)
                     connection.ring.consumeResponse()
                     guard let request = requests.sent.removeValue(forKey: number) else { throw RingViolation() }
                     answered(request, ret, value)
@@ -101,8 +102,8 @@ extension Dock {
                 drop(placeholder, of: session)
             }
             collect(session)
-        case .attach(let session, let placeholder, let owner, let name, let wantsArena):
-            attached(session, placeholder, of: owner, name: name, wantsArena: wantsArena, ret, generation: value)
+        case .attach(let session, let placeholder, let owner, let name, let generation, let wantsArena):
+            attached(session, placeholder, of: owner, name: name, wantsArena: wantsArena, ret, generation: generation)
         }
     }
 

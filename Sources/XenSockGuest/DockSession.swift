@@ -93,7 +93,7 @@ final class DockSession {
             header.storeBytes(of: arenaID, toByteOffset: ArenaHeader.arenaID, as: UInt64.self)
             store(header, ArenaHeader.firstGrantablePage, Arena.firstGrantablePage(ports: ports))
             store(header, ArenaHeader.totalPages, Arena.pageCount(ports: ports))
-            store(header, ControlRegion.eventChannel, isDevice ? 1 &+ channel : 0)
+            store(header, ArenaHeader.eventChannel, isDevice ? 1 &+ channel : 0)
             store(dock.base, DockRegion.ports, ports)
             store(dock.base, DockRegion.controlPages, UInt32(control.pages))
             store(dock.base, DockRegion.dockPages, UInt32(dock.pages))
@@ -111,7 +111,7 @@ final class DockSession {
         /// The doorbell has to be handed on: it is no event channel.
         var isRelayed: Bool { ownsDoorbell }
 
-        func line(_ port: UInt32) -> UnsafeMutableRawPointer { dock.base + DockRegion.lineOffset(port: port) }
+        func line(_ port: UInt32) -> UnsafeMutableRawPointer { dock.base + DockRegion.line(port: port) }
 
         func status(_ port: UInt32) -> UnsafeMutableRawPointer { control.base + Arena.statusOffset(port: port) }
 

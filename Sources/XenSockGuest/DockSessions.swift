@@ -83,7 +83,7 @@ extension Dock {
     func hello(_ session: DockSession, wantedPorts: UInt32) {
         guard let connection else { return refuse(session, ENETDOWN) }
         let granularity = Arena.portGranularity
-        let wanted = min(max(wantedPorts == 0 ? 1024 : wantedPorts, ControlRegion.minimumPorts), configuration.maximumPorts)
+        let wanted = min(max(wantedPorts == 0 ? 1024 : wantedPorts, XenSession.minimumPorts), configuration.maximumPorts)
         let ports = (wanted + granularity - 1) / granularity * granularity
         do throws(XenError) {
             session.memory = try allocate(ports, for: session, connection)
@@ -103,10 +103,10 @@ extension Dock {
         _ ports: UInt32, for session: DockSession, _ connection: GuestConnection
     ) throws(XenError) -> DockSession.Memory {
         let backend = connection.backend
-        let control = try budget.allocate(pages: Int(ControlRegion.pageCount(ports: ports)), for: backend)
+        let control = try budget.allocate(pages: Int(XenSession.controlPages(ports: ports)), for: backend)
         var dock: GrantAllocation?
         do throws(XenError) {
-            let pages = try budget.allocate(pages: Int(DockRegion.pageCount(ports: ports)), for: backend)
+            let pages = try budget.allocate(pages: Int(XenSession.dockPages(ports: ports)), for: backend)
             dock = pages
             nextArena &+= 1
             return try DockSession.Memory(

@@ -60,7 +60,7 @@ public struct LocalDomain: FrontendDomain {
     /// Wakes the backend: by the eventfd, or by the session's event channel (docs/PROTOCOL.md, 3.7).
     @usableFromInline
     func signal() {
-        let channel = SharedWord32(arena + ControlRegion.eventChannel).load()
+        let channel = SharedWord32(arena + ArenaHeader.eventChannel).load()
         if channel == 0 {
             var one: UInt64 = 1
             _ = Kernel.write(doorbell, &one, 8)
