@@ -133,8 +133,7 @@ extension Service {
                     arguments.read(incoming.requestID, into: base, count: Int(length))
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
-                let user = session.credentials.userID
-                if user != 0, user != userID {
+                if !session.credentials.isTrusted(byUser: userID) {
                     let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
                     guard refusal == 0 else { return incoming.response(0 &- refusal) }
                 }
