@@ -53,6 +53,8 @@ public final class Service {
     var refused: [Int32] = []
     var refusedEnd: UInt64 = 0
     static let maximumRefused = 16
+    /// Sockets of `pvcalls1` of each guest.
+    var domainSockets: [UInt16: Int] = [:]
     var listenerSource: UInt32 = 0
     /// What is done at the end of this turn, or of the next one if it comes then.
     private var tasks: [() -> Void] = []

@@ -80,6 +80,12 @@ final class XenDomain {
         draining.append(socket)
     }
 
+    /// The service ends: what released sockets have not sent is lost.
+    func abandon() {
+        for socket in draining { socket.discard() }
+        draining = []
+    }
+
     private func checkDrains(now: UInt64) -> Bool {
         for socket in draining { socket.checkDrain(now: now) }
         draining.removeAll { $0.isRemoved }

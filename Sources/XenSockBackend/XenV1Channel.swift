@@ -25,42 +25,33 @@ final class XenV1Channel: V1Channel {
     func map(_ ring: RingReference, _ pages: Draft1Pages, _ eventChannel: EventChannelPort) -> V1Mapping? {
         shortage = 0
         guard case .indexesPage(let reference) = ring, port == nil else { return nil }
-        do {
+        do throws(XenError) {
             let indexes = try device.mapper.map([reference.rawValue], of: device.domain)
-            let order = SharedWord32(indexes.base + IndexesPage.ringOrder).load()
-            guard order <= maximumOrder, let layout = DataRingLayout(order: order) else {
-                indexes.unmap()
-                return nil
-            }
-            let references = (0..<layout.pages).map {
-                SharedWord32(indexes.base + DataRingLayout.referenceOffset(page: $0)).load()
-            }
-            let data: GrantMapping
-            do {
-                data = try device.mapper.map(references, of: device.domain)
-            } catch {
-                indexes.unmap()
-                throw error
-            }
-            let port: UInt32
-            do {
-                port = try device.bind(remotePort: eventChannel.rawValue) { [weak self] in self?.notified() }
-            } catch {
-                data.unmap()
-                indexes.unmap()
-                throw error
-            }
-            self.port = port
-            let half = UInt32(truncatingIfNeeded: layout.inSize)
-            return V1Mapping(ring: V1Ring(indexes: indexes.base, data: data.base, half: half)) { [weak self] in
-                self?.unbind()
-                data.unmap()
-                indexes.unmap()
-            }
+            let mapping = try mapData(indexes, eventChannel)
+            if mapping == nil { indexes.unmap() }
+            return mapping
         } catch {
             shortage = Self.shortage(error)
             if shortage != 0 { device.log.notice("cannot map a data ring: \(error)") }
             return nil
+        }
+    }
+
+    /// - Parameter indexes: kept by what is returned.
+    private func mapData(_ indexes: GrantMapping, _ eventChannel: EventChannelPort) throws(XenError) -> V1Mapping? {
+        let order = SharedWord32(indexes.base + IndexesPage.ringOrder).load()
+        guard order <= maximumOrder, let layout = DataRingLayout(order: order) else { return nil }
+        let references = (0..<layout.pages).map {
+            SharedWord32(indexes.base + DataRingLayout.referenceOffset(page: $0)).load()
+        }
+        // What a failure leaves mapped goes with its last reference.
+        let data = try device.mapper.map(references, of: device.domain)
+        port = try device.bind(remotePort: eventChannel.rawValue) { [weak self] in self?.notified() }
+        let half = UInt32(truncatingIfNeeded: layout.inSize)
+        return V1Mapping(ring: V1Ring(indexes: indexes.base, data: data.base, half: half)) { [weak self] in
+            self?.unbind()
+            data.unmap()
+            indexes.unmap()
         }
     }
 

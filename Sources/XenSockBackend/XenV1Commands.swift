@@ -147,7 +147,6 @@ extension XenV1Connection {
         if socket.socket.listener != nil {
             // The held ACCEPT of its listener is answered, too.
             let listener = sockets.values.first { $0.accepting === socket }
-            socket.connection = nil
             socket.release()
             listener?.settle()
             return
@@ -166,7 +165,7 @@ extension XenV1Connection {
             send(answers)
         }
         socket.settle()
-        socket.connection = nil
         socket.release()
+        socket.connection = nil
     }
 }
