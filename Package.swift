@@ -107,7 +107,8 @@ if embedded {
         // Seeded randomness, shared pages: what several test targets use.
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
-        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
+        .testTarget(
+            name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
