@@ -63,7 +63,7 @@ if embedded {
         .target(
             name: "XenSockDaemon",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend",
+                "CXenSockSystem", "XenSockBackend", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),

@@ -31,7 +31,7 @@ public final class XenDevices {
     /// Events of XenStore taken in one turn.
     private static let eventBudget = 128
 
-    /// Begins to look for devices. Those that are there are served as soon as the service runs.
+    /// Begins to look for devices. What is offered to those that are there is published before this returns.
     ///
     /// - Throws: `XenError`, or `ServiceError`.
     public init(service: Service, platform: XenPlatform, configuration: XenConfiguration, log: Logger) throws {
@@ -50,6 +50,8 @@ public final class XenDevices {
             log.debug("domains that end are noticed by their nodes: \(error)")
         }
         try service.watch(store.descriptor) { [unowned self] in takeEvents() }
+        scan()
+        lookAtChanged()
     }
 
     /// Domains that are known, and devices that are connected.
