@@ -98,7 +98,7 @@ if embedded {
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockAgent", "XenSockDaemon", "XenSockLaunch",
+                "XenSockAgent", "XenSockDaemon", "XenSockLaunch", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
@@ -109,7 +109,8 @@ if embedded {
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(
             name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
-        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
+        .testTarget(
+            name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
         .executableTarget(
