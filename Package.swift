@@ -109,7 +109,8 @@ if embedded {
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
-        .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .executableTarget(
             name: "ring-stress",
             dependencies: [
