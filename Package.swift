@@ -88,7 +88,7 @@ if embedded {
             // comes before.
             linkerSettings: [
                 .unsafeFlags(
-                    ["xengnttab", "xenevtchn", "xenstore", "xentoolcore", "xentoollog"].flatMap {
+                    ["xengnttab", "xenevtchn", "xentoolcore", "xentoollog"].flatMap {
                         ["-Xlinker", "-l:lib\($0).a"]
                     })
             ]),

@@ -29,7 +29,16 @@ private func checkNodes(_ xen: XenPlatform) throws {
     try store.remove("data/nodes/not/there")
     try expect(store.read("data/nodes/a") == nil, "it is still there")
     try expect(failure("bad path") { () throws(XenError) in _ = try store.read("data//x") }.errno == EINVAL, "errno")
-    try expect(store.isIntroduced(.control) && store.isIntroduced(own) && !store.isIntroduced(.nobody), "introduced")
+    // For the control domain only.
+    let introduced = try failure("introduced") { () throws(XenError) in _ = try store.isIntroduced(own) }
+    try expect(introduced.errno == EACCES, "introduced")
+    let special = try failure("introductions") { () throws(XenError) in
+        try store.watch("@introduceDomain", token: "in")
+        while let event = store.nextEvent() { print(event) }
+        try store.unwatch("@introduceDomain", token: "in")
+        throw XenError(call: "the watch is allowed", errno: 0)
+    }
+    print(special)
 }
 
 private func checkPermissions(_ xen: XenPlatform) throws {
@@ -42,7 +51,7 @@ private func checkPermissions(_ xen: XenPlatform) throws {
     try store.write("data/permissions", "1")
     try store.setPermissions("data/permissions", owner: own, readers: [.control, 7])
     let error = try failure("another owner") { () throws(XenError) in
-        try store.setPermissions("data/permissions", owner: 7, readers: [])
+        try store.setPermissions("data/permissions", owner: .control, readers: [])
     }
     try expect(error.errno == EPERM, "another owner")
     try store.remove("data/permissions")

@@ -10,7 +10,7 @@ def step(name):
     def _():
         done = run(["xen-probe", "backend", name, one.id], limit=55, status=None)
         note(f"{name}: {done.out}{done.err}".strip())
-        assert done.process.returncode == 0, f"{done.out}{done.err}"
+        assert done.process.returncode == 0, f"status {done.process.returncode}\n{done.out}{done.err}"
 
 
 for name in run(["xen-probe", "list", "backend"]).out.split():
