@@ -32,13 +32,6 @@ private func checkNodes(_ xen: XenPlatform) throws {
     // For the control domain only.
     let introduced = try failure("introduced") { () throws(XenError) in _ = try store.isIntroduced(own) }
     try expect(introduced.errno == EACCES, "introduced")
-    let special = try failure("introductions") { () throws(XenError) in
-        try store.watch("@introduceDomain", token: "in")
-        while let event = store.nextEvent() { print(event) }
-        try store.unwatch("@introduceDomain", token: "in")
-        throw XenError(call: "the watch is allowed", errno: 0)
-    }
-    print(special)
 }
 
 private func checkPermissions(_ xen: XenPlatform) throws {
