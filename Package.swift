@@ -89,7 +89,7 @@ if embedded {
             // comes before.
             linkerSettings: [
                 .unsafeFlags(
-                    ["xengnttab", "xenevtchn", "xenstore", "xentoolcore", "xentoollog"].flatMap {
+                    ["xengnttab", "xenevtchn", "xentoolcore", "xentoollog"].flatMap {
                         ["-Xlinker", "-l:lib\($0).a"]
                     })
             ]),
@@ -112,7 +112,8 @@ if embedded {
         .testTarget(
             name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
-        .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .executableTarget(
             name: "ring-stress",
             dependencies: [
