@@ -85,7 +85,8 @@ if embedded {
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockRing", "XenSockWire",
+                "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
@@ -122,6 +123,14 @@ if embedded {
         .testTarget(
             name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .executableTarget(
+            name: "xen-simulation",
+            dependencies: [
+                "XenSockAgent", "XenSockBackend", "XenSockDaemon", "XenSockGuest", "XenSockXen",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Xen/xen-simulation"),
         .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .executableTarget(
             name: "ring-stress",
