@@ -77,3 +77,8 @@ func monotonicTime() -> UInt64 {
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
 }
+
+/// An eventfd, non-blocking.
+func eventDescriptor() -> Int32 {
+    Int32(truncatingIfNeeded: xs_syscall(Int(SYS_eventfd2), 0, Int(O_NONBLOCK | O_CLOEXEC), 0, 0, 0, 0))
+}

@@ -55,6 +55,13 @@ int cxen_deallocate(int gntalloc, uint64_t offset, uint32_t count) {
     return ioctl(gntalloc, IOCTL_GNTALLOC_DEALLOC_GREF, &arguments);
 }
 
+int cxen_store_errno(const char *name) {
+    for (size_t error = 0; error < sizeof xsd_errors / sizeof xsd_errors[0]; error++)
+        if (strcmp(xsd_errors[error].errstring, name) == 0) return xsd_errors[error].errnum;
+    /* oxenstored's own. */
+    return strcmp("EQUOTA", name) == 0 ? EDQUOT : EINVAL;
+}
+
 int cxen_memory(size_t size) {
     int descriptor = memfd_create("xen-pages", MFD_CLOEXEC);
     if (descriptor >= 0 && ftruncate(descriptor, (off_t)size) != 0) {
