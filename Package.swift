@@ -80,6 +80,18 @@ if embedded {
                 "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
+        .target(name: "CXenSockXen", path: "shim/xen"),
+        .target(
+            name: "XenSockXen", dependencies: ["CXenSockXen"],
+            // Static, so that the programs need no package of Xen's where they run. What comes later is needed by what
+            // comes before.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["xengnttab", "xenevtchn", "xenstore", "xentoolcore", "xentoollog"].flatMap {
+                        ["-Xlinker", "-l:lib\($0).a"]
+                    })
+            ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
         .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch", "XenSockWire"]),
         .executableTarget(
@@ -97,6 +109,7 @@ if embedded {
         .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
         .executableTarget(
             name: "ring-stress",
             dependencies: [
