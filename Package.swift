@@ -92,6 +92,13 @@ if embedded {
                         ["-Xlinker", "-l:lib\($0).a"]
                     })
             ]),
+        // The agent's network where the backend domain speaks PV Calls version 1.
+        .target(
+            name: "XenSockPVCalls",
+            dependencies: [
+                "CXenSockSystem", "XenSockBackend", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
         .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch", "XenSockWire"]),
         .executableTarget(
@@ -110,6 +117,12 @@ if embedded {
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
+        .testTarget(
+            name: "XenSockPVCallsTests",
+            dependencies: [
+                "XenSockBackend", "XenSockPVCalls", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "ring-stress",
             dependencies: [
