@@ -61,7 +61,12 @@ extension PVCallsNetwork {
         closing.removeAll { $0 === socket }
         socket.ring?.close(connection)
         socket.ring = nil
-        guard let listener = socket.listener, let offered = listener.offered else { return }
+        if let listener = socket.listener { takeBackOffer(listener) }
+        if sockets.isEmpty, closing.isEmpty, commands.count(.lost) > 0 { renew?() }
+    }
+
+    private func takeBackOffer(_ listener: PVCallsSocket.Listener) {
+        guard let offered = listener.offered else { return }
         listener.offered = nil
         offered.ring?.close(connection)
         offered.ring = nil
@@ -72,6 +77,5 @@ extension PVCallsNetwork {
         if lost == PVCallsCommands.slots / 2 {
             log.warning("the backend left \(lost) requests of closed listeners without an answer, of 32 at most")
         }
-        if lost > 0, sockets.isEmpty, closing.isEmpty { renew?() }
     }
 }
