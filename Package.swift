@@ -55,6 +55,7 @@ if embedded {
             name: "XenSockBackend",
             dependencies: [
                 "CXenSockResolver", "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire",
+                "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockResolver", path: "shim/resolver"),
@@ -72,6 +73,13 @@ if embedded {
             dependencies: [
                 "XenSockBackend", "XenSockDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        // The guest's end of a Xen device: the frontend of XenBus, and the dock of the sessions on it.
+        .target(
+            name: "XenSockGuest",
+            dependencies: [
+                "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         // The frontend of one service as the network of another. Knows both; neither knows the other.
         .target(
@@ -113,9 +121,12 @@ if embedded {
         // Seeded randomness, shared pages: what several test targets use.
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
-        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
+        .testTarget(
+            name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
         .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
         .testTarget(
             name: "XenSockPVCallsTests",
