@@ -17,6 +17,7 @@ public protocol XenStore: XenStoreAccess, Sendable {
     func unwatch(_ path: String, token: String) throws(XenError)
 
     /// The node that changed, or the watch's own at first, and the watch's token, without waiting; nil if none fired.
+    /// Several changes of one node may make one event.
     func nextEvent() -> (path: String, token: String)?
 
     /// Runs `body` in a transaction, again while XenStore answers EAGAIN because others changed what it used, up to
