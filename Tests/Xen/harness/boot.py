@@ -1,0 +1,81 @@
+"""Runs Xen, dom0 and its guests in QEMU's software emulation, for as long as the scenario's deadline."""
+
+import gzip
+import os
+import re
+import selectors
+import subprocess
+import time
+from pathlib import Path
+
+from . import modules
+from .cache import digest, made
+from .judge import Judge
+from .scenario import Scenario
+
+
+def hypervisor(root: Path) -> Path:
+    """Xen as an ELF file, which QEMU loads as it is."""
+
+    def unpack(directory: Path):
+        packed = (root / "boot/xen-4.17-amd64.gz").read_bytes()
+        (directory / "xen").write_bytes(gzip.decompress(packed))
+
+    return made("hypervisor", digest(root.name), unpack) / "xen"
+
+
+def command(root: Path, scenario: Scenario, image: Path, log: Path) -> list[str]:
+    memory = scenario.dom0.memory
+    machine = memory + sum(guest.memory + 16 for guest in scenario.guests) + 160
+    kernel = f"{modules.vmlinux(root)} console=hvc0 rdinit=/init rootfstype=ramfs loglevel=5 panic=1 lab.script={scenario.dom0.script}"
+    return [
+        "qemu-system-x86_64",
+        *("-accel", "tcg,thread=multi", "-smp", "1", "-m", str(machine)),
+        # With SMAP Xen's dom0 dies at once under emulation.
+        *("-cpu", "max,-smap", "-no-reboot", "-nodefaults", "-display", "none", "-monitor", "none"),
+        *("-serial", f"file:{log}", "-serial", "stdio"),
+        *("-kernel", str(hypervisor(root))),
+        *("-initrd", f"{kernel},{image}"),
+        "-append",
+        f"console=com1 com1=115200,8n1 dom0_mem={memory}M,max:{memory}M loglvl=warning guest_loglvl=all"
+        " conring_size=1m gnttab_max_frames=256",
+    ]
+
+
+def run(root: Path, scenario: Scenario, image: Path, directory: Path, judge: Judge):
+    """Boots and lets the judge see each report at once; returns when the machine is off, by itself or by force."""
+    log = directory / "console.log"
+    log.touch()
+    begun = time.monotonic()
+    end = begun + scenario.deadline
+    emulator = subprocess.Popen(
+        command(root, scenario, image, log),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        with selectors.DefaultSelector() as ready:
+            ready.register(emulator.stdout, selectors.EVENT_READ)
+            rest = b""
+            while (left := end - time.monotonic()) > 0:
+                if not ready.select(left):
+                    continue
+                data = os.read(emulator.stdout.fileno(), 1 << 16)
+                if not data:
+                    break
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    judge.report(line.decode(errors="replace").strip())
+        late = emulator.poll() is None and time.monotonic() >= end
+    finally:
+        emulator.kill()
+        _, errors = emulator.communicate(timeout=10)
+    judge.close(console(log), late, errors.decode(errors="replace"), time.monotonic() - begun)
+
+
+def console(log: Path) -> str:
+    """The serial console's text without control sequences."""
+    text = log.read_bytes().decode(errors="replace").replace("\r", "")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc", "", text)

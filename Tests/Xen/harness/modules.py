@@ -1,0 +1,106 @@
+"""The kernel and modules: Linux as an ELF file, Debian's modules in the order of their dependencies, and Linux's PV
+Calls drivers, which Debian leaves out, built of its unmodified sources."""
+
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from .cache import SUITE, digest, made
+from .packages import release
+
+DRIVER = SUITE / "driver"
+SOURCES = ("pvcalls-back.c", "pvcalls-front.c", "pvcalls-front.h")
+
+
+def vmlinux(root: Path) -> Path:
+    """The kernel without its own decompression, which would take seconds under emulation."""
+
+    def extract(directory: Path):
+        image = (root / "boot" / f"vmlinuz-{release(root)}").read_bytes()
+        kernel = lzma.LZMADecompressor().decompress(image[image.index(b"\xfd7zXZ\0") :])
+        if kernel[:4] != b"\x7fELF":
+            raise RuntimeError("the kernel image holds no ELF file behind its xz header")
+        (directory / "vmlinux").write_bytes(kernel)
+
+    return made("kernel", digest(root.name), extract) / "vmlinux"
+
+
+def pvcalls_sources(root: Path) -> Path:
+    def extract(directory: Path):
+        prefix = "linux-source-6.1/drivers/xen/"
+        left = {prefix + name for name in SOURCES}
+        with tarfile.open(root / "usr/src/linux-source-6.1.tar.xz", "r|xz") as archive:
+            for member in archive:
+                if member.name in left:
+                    left.remove(member.name)
+                    target = directory / Path(member.name).name
+                    with archive.extractfile(member) as source, open(target, "wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                if not left:
+                    return
+        raise RuntimeError(f"not in linux-source-6.1: {' '.join(left)}")
+
+    return made("sources", digest(root.name), extract)
+
+
+def pvcalls(root: Path) -> Path:
+    """The directory with pvcalls-back.ko, pvcalls-front.ko and pvcalls-family.ko."""
+    sources = pvcalls_sources(root)
+    own = sorted(path for path in DRIVER.iterdir() if path.is_file())
+
+    def build(directory: Path):
+        headers = root / "usr/src" / f"linux-headers-{release(root)}"
+        common = headers.with_name(headers.name.replace("-amd64", "-common"))
+        # As packaged it names the common headers' place in an installed system.
+        (headers / "Makefile").write_text(f"include {common}/Makefile\n")
+        for path in [*sources.iterdir(), *own]:
+            shutil.copy(path, directory)
+        done = subprocess.run(
+            ["make", "-C", headers, f"M={directory}", "-j", str(os.cpu_count()), "CC=gcc-12", "modules"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"the PV Calls modules do not build:\n{done.stdout[-1000:]}\n{done.stderr[-5000:]}")
+
+    return made("modules", digest(root.name, sources.name, *(part for path in own for part in (path.name, path))), build)
+
+
+def depends(module: Path) -> list[str]:
+    """The names of the modules that one needs, from its own description."""
+    match = re.search(rb"\0depends=([^\0]*)\0", module.read_bytes())
+    return [name for name in match[1].decode().split(",") if name] if match else []
+
+
+class Modules:
+    """All modules there are, by name."""
+
+    def __init__(self, root: Path):
+        self.by_name = {}
+        for directory in (root / "lib/modules", pvcalls(root)):
+            for path in directory.rglob("*.ko"):
+                self.by_name[path.stem.replace("-", "_")] = path
+
+    def ordered(self, names) -> list[Path]:
+        """The named modules and those that they need, each after what it needs."""
+        order = []
+
+        def add(name: str):
+            path = self.by_name.get(name.replace("-", "_"))
+            if path is None:
+                raise RuntimeError(f"there is no module {name}")
+            if path in order:
+                return
+            for other in depends(path):
+                add(other)
+            order.append(path)
+
+        for name in names:
+            add(name)
+        return order
