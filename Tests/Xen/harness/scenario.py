@@ -21,6 +21,8 @@ class Domain:
     """MiB."""
     modules: list[str] = field(default_factory=list)
     """Kernel modules besides those of /dev/xen/*; what they need comes with them."""
+    later: list[str] = field(default_factory=list)
+    """Modules that are in the image and that its scripts load when they want: xenlab's `load(name)`."""
     programs: list[str] = field(default_factory=list)
     """Programs of this machine, by name or path, that are in the image with their libraries: "curl"."""
     products: list[str] = field(default_factory=list)
