@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import modules
 from .cache import digest, made
+from .images import Built
 from .judge import Judge
 from .scenario import Scenario
 
@@ -24,9 +25,14 @@ def hypervisor(root: Path) -> Path:
     return made("hypervisor", digest(root.name), unpack) / "xen"
 
 
-def command(root: Path, scenario: Scenario, image: Path, log: Path) -> list[str]:
-    memory = scenario.dom0.memory
-    machine = memory + sum(guest.memory + 16 for guest in scenario.guests) + 160
+XEN = 160
+"""MiB for Xen itself; SHARE more for each guest."""
+SHARE = 16
+
+
+def command(root: Path, scenario: Scenario, built: Built, log: Path) -> list[str]:
+    memory = built.dom0
+    machine = memory + built.guests + SHARE * len(scenario.guests) + XEN
     kernel = f"{modules.vmlinux(root)} console=hvc0 rdinit=/init rootfstype=ramfs loglevel=5 panic=1 lab.script={scenario.dom0.script}"
     return [
         "qemu-system-x86_64",
@@ -35,21 +41,21 @@ def command(root: Path, scenario: Scenario, image: Path, log: Path) -> list[str]
         *("-cpu", "qemu64,+rdrand", "-no-reboot", "-nodefaults", "-display", "none", "-monitor", "none"),
         *("-serial", f"file:{log}", "-serial", "stdio"),
         *("-kernel", str(hypervisor(root))),
-        *("-initrd", f"{kernel},{image}"),
+        *("-initrd", f"{kernel},{built.image}"),
         "-append",
         f"console=com1 com1=115200,8n1 dom0_mem={memory}M,max:{memory}M loglvl=warning guest_loglvl=all"
         " conring_size=1m spec-ctrl=eager-fpu gnttab_max_frames=256",
     ]
 
 
-def run(root: Path, scenario: Scenario, image: Path, directory: Path, judge: Judge):
+def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Judge):
     """Boots and lets the judge see each report at once; returns when the machine is off, by itself or by force."""
     log = directory / "console.log"
     log.touch()
     begun = time.monotonic()
     end = begun + scenario.deadline
     emulator = subprocess.Popen(
-        command(root, scenario, image, log),
+        command(root, scenario, built, log),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import modules
@@ -231,7 +232,7 @@ def own(root: Path, scenario: Scenario, domain: Domain, target: Path, guests=())
             f'name="{guest.name}"',
             'kernel="/lab/vmlinux"',
             f'ramdisk="/lab/guests/{image.name}"',
-            f"memory={guest.memory}",
+            f"memory={memory(guest, image)}",
             "vcpus=1",
             f'extra="console=hvc0 rdinit=/init rootfstype=ramfs loglevel=5 panic=1 lab.name={guest.name} lab.script={guest.script}'
             f' {guest.parameters}"',
@@ -247,6 +248,11 @@ def own(root: Path, scenario: Scenario, domain: Domain, target: Path, guests=())
     archive.close()
 
 
+def memory(domain: Domain, image: Path) -> int:
+    """MiB of a domain: while Linux unpacks the image there are both."""
+    return domain.memory + 2 * (image.stat().st_size >> 20)
+
+
 def concatenate(target: Path, parts):
     with open(target, "wb") as out:
         for part in parts:
@@ -254,7 +260,16 @@ def concatenate(target: Path, parts):
                 shutil.copyfileobj(source, out, 1 << 20)
 
 
-def build(root: Path, scenario: Scenario, directory: Path) -> Path:
+@dataclass
+class Built:
+    """dom0's image and how many MiB it and all guests need."""
+
+    image: Path
+    dom0: int
+    guests: int
+
+
+def build(root: Path, scenario: Scenario, directory: Path) -> Built:
     """dom0's image, with its guests' in it, in `directory`. Guests that differ in their scripts only share one."""
     shared = base(root) / "base.cpio"
     images = {}
@@ -270,4 +285,4 @@ def build(root: Path, scenario: Scenario, directory: Path) -> Path:
     target = directory / "dom0.image"
     concatenate(target, [shared, tools(root), directory / "own.cpio"])
     (directory / "own.cpio").unlink()
-    return target
+    return Built(target, memory(scenario.dom0, target), sum(memory(guest, image) for guest, image in guests))

@@ -39,38 +39,51 @@ def send_row(send, count: int):
             data = data[send(data) :]
 
 
-def receive_row(receive, count: int) -> str:
-    """Receives as many bytes by `receive(size)`; their checksum. Fails if the stream ends before."""
-    state = 0
-    left = count
-    while left:
-        data = receive(min(CHUNK, left))
-        assert data, f"the stream ended {left} bytes early"
-        state = zlib.crc32(data, state)
-        left -= len(data)
-    return f"{state:08x}"
+class Reader:
+    """Reads lines and rows of a connection, never more than one call for what has arrived: a byte a call would make
+    Linux's PV Calls frontend send as many events, for which the backend slows it down."""
 
+    def __init__(self, connection):
+        self._receive = connection.recv
+        self._rest = b""
 
-def receive_line(receive) -> str:
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = receive(1)
-        assert byte, f"the stream ended within a line: {line!r}"
-        line += byte
-    return line.decode().strip()
+    def some(self, most: int = CHUNK) -> bytes:
+        """What has arrived, nothing only at the end of the stream."""
+        data = self._rest[:most] or self._receive(most)
+        self._rest = self._rest[most:]
+        return data
+
+    def line(self) -> str:
+        while b"\n" not in self._rest:
+            data = self._receive(CHUNK)
+            assert data, f"the stream ended within a line: {self._rest!r}"
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode()
+
+    def row(self, count: int) -> str:
+        """The checksum of as many bytes. Fails if the stream ends before."""
+        state = 0
+        left = count
+        while left:
+            data = self.some(min(CHUNK, left))
+            assert data, f"the stream ended {left} bytes early"
+            state = zlib.crc32(data, state)
+            left -= len(data)
+        return f"{state:08x}"
 
 
 def put(client, count: int):
     """Sends the row to a server's sink and compares the checksum that it answers."""
     client.sendall(b"sink %d\n" % count)
     send_row(client.send, count)
-    assert receive_line(client.recv) == digest(count), "the server received other bytes"
+    assert Reader(client).line() == digest(count), "the server received other bytes"
 
 
 def get(client, count: int):
     """Receives the row from a server's source and compares its checksum."""
     client.sendall(b"source %d\n" % count)
-    assert receive_row(client.recv, count) == digest(count), "other bytes than were sent"
+    assert Reader(client).row(count) == digest(count), "other bytes than were sent"
 
 
 def measured(action, client, count: int) -> str:
@@ -94,17 +107,18 @@ def round_trips(client, count: int = 200) -> str:
 
 def serve(connection):
     """One connection's server; returns at its end."""
+    reader = Reader(connection)
     try:
-        words = receive_line(connection.recv).split()
+        words = reader.line().split()
         if words[0] == "echo":
-            while data := connection.recv(CHUNK):
+            while data := reader.some():
                 connection.sendall(data)
         elif words[0] == "sink":
-            connection.sendall(receive_row(connection.recv, int(words[1])).encode() + b"\n")
-            connection.recv(1)
+            connection.sendall(reader.row(int(words[1])).encode() + b"\n")
+            reader.some()
         elif words[0] == "source":
             send_row(connection.send, int(words[1]))
-            connection.recv(1)
+            reader.some()
     except (OSError, AssertionError):
         pass
     finally:

@@ -3,6 +3,6 @@
 from harness.scenario import Domain, Scenario
 
 SCENARIO = Scenario(
-    dom0=Domain("dom0", "dom0.py", memory=512, modules=["pvcalls-back-corrected"]),
+    dom0=Domain("dom0", "dom0.py", memory=256, modules=["pvcalls-back-corrected"]),
     guests=[Domain("guest", "guest.py", later=["pvcalls-family"], configuration=['pvcalls=["backend=0"]'])],
 )
