@@ -45,7 +45,7 @@ class Scenario:
 
     dom0: Domain
     guests: list[Domain] = field(default_factory=list)
-    deadline: int = 150
+    deadline: int = 240
     """Seconds of wall time for the boot, after which the machine is ended and what has not been reported failed."""
     about: str = ""
     name: str = ""

@@ -65,7 +65,7 @@ class Store:
         """Sets a node's permissions: "n0", "r1"; the first names the owner and what all others may do."""
         self._ask(SET_PERMS, path.encode() + b"\0", *(entry.encode() + b"\0" for entry in permissions))
 
-    def wait(self, path: str, wanted=None, limit: float = 20) -> str:
+    def wait(self, path: str, wanted=None, limit: float = 60) -> str:
         """The node's value once there is one, or once it is `wanted`: a value, or a function of it."""
         end = time.monotonic() + limit
         while True:
