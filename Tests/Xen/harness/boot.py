@@ -1,9 +1,11 @@
 """Runs Xen, dom0 and its guests in QEMU's software emulation, for as long as the scenario's deadline."""
 
+import ctypes
 import gzip
 import os
 import re
 import selectors
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -48,6 +50,15 @@ def command(root: Path, scenario: Scenario, built: Built, log: Path) -> list[str
     ]
 
 
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """Lets a child be killed when this program is, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Judge):
     """Boots and lets the judge see each report at once; returns when the machine is off, by itself or by force."""
     log = directory / "console.log"
@@ -59,7 +70,7 @@ def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Ju
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,
+        preexec_fn=end_with_parent,
     )
     try:
         with selectors.DefaultSelector() as ready:
