@@ -85,8 +85,8 @@ if embedded {
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockRing", "XenSockWire",
-                "XenSockXen",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockPVCalls", "XenSockRing",
+                "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.

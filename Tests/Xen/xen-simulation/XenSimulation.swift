@@ -15,6 +15,8 @@ struct XenSimulation: ParsableCommand {
     @Option var policy: String?
     /// Sessions at that path are on the device directly.
     @Option var direct: String?
+    /// Speak PV Calls version 1 to the backend.
+    @Flag var calls = false
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
@@ -54,7 +56,7 @@ struct XenSimulation: ParsableCommand {
                 xen.createDevice("pvcalls", frontend: 1)
                 control = try Control(xen, path: path, log: service.log)
                 let made = try XenUpstream(
-                    platform: xen.platform(domain: 1), wantsSessions: true,
+                    platform: xen.platform(domain: 1), wantsSessions: !calls,
                     configuration: Dock.Configuration(ownPath: path + ".xen", directPath: direct, grantLimit: 1 << 19),
                     log: service.log, isStopping: { false })
                 upstream = made
