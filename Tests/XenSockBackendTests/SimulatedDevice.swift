@@ -70,7 +70,7 @@ final class Running: Sendable {
 }
 
 /// A service with a device of one guest, in a simulated Xen.
-final class XenFixture: @unchecked Sendable {
+final class XenSessionFixture: @unchecked Sendable {
     let xen = SimulatedXen()
     let guest: DomainID
     let service: Service
