@@ -33,6 +33,7 @@ final class XenDevice: XenDeviceServices {
     private static let maximumLooks = 64
 
     var domain: DomainID { owner.id }
+    var maximumPageOrder: UInt32 { owner.configuration.maximumPageOrder }
     var isConnected: Bool { connection != nil }
     var state: XenBusState { bus.state }
 
