@@ -101,6 +101,13 @@ if embedded {
                         ["-Xlinker", "-l:lib\($0).a"]
                     })
             ]),
+        // The agent's network where the backend domain speaks PV Calls version 1.
+        .target(
+            name: "XenSockPVCalls",
+            dependencies: [
+                "CXenSockSystem", "XenSockBackend", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
         .target(name: "XenSockLaunch", dependencies: ["CXenSockLaunch", "XenSockWire"]),
         .executableTarget(
@@ -123,6 +130,12 @@ if embedded {
         .testTarget(
             name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .testTarget(
+            name: "XenSockPVCallsTests",
+            dependencies: [
+                "XenSockBackend", "XenSockPVCalls", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "xen-simulation",
             dependencies: [

@@ -77,7 +77,7 @@ final class Running: Sendable {
 }
 
 /// A service with a device of one guest, in a simulated Xen.
-final class XenSessionFixture: @unchecked Sendable {
+final class SessionsFixture: @unchecked Sendable {
     let xen = SimulatedXen()
     let guest: DomainID
     let service: Service

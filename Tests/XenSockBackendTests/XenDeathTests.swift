@@ -10,9 +10,9 @@ import XenSockXen
 extension ServiceTests {
     /// Programs, sessions and guests that end (docs/PROTOCOL.md, 3.4 and 3.7).
     @Suite struct XenDeathTests {
-        let fixture: XenSessionFixture
+        let fixture: SessionsFixture
 
-        init() throws { fixture = try XenSessionFixture() }
+        init() throws { fixture = try SessionsFixture() }
 
         /// A connection of one session that another has attached.
         private func shared() throws -> (owner: GuestClient, heir: GuestClient, socket: TestSocket, peer: Peer) {
@@ -182,7 +182,7 @@ extension ServiceTests {
         @Test func aDeviceMayEndAtAnyMoment() throws {
             fixture.stop()
             for round in 0..<15 {
-                let fixture = try XenSessionFixture()
+                let fixture = try SessionsFixture()
                 defer { fixture.stop() }
                 let server = try Peer.listening()
                 let session = try fixture.agent.open()

@@ -10,9 +10,9 @@ import XenSockXen
 extension ServiceTests {
     /// Guests that break the protocol lose what they broke (docs/PROTOCOL.md, 3.7).
     @Suite struct XenHostileTests {
-        let fixture: XenSessionFixture
+        let fixture: SessionsFixture
 
-        init() throws { fixture = try XenSessionFixture() }
+        init() throws { fixture = try SessionsFixture() }
 
         /// The service still serves a session of the device.
         private func isServed(_ session: GuestClient, port: UInt32 = 40) throws -> Bool {
@@ -73,7 +73,7 @@ extension ServiceTests {
         }
 
         @Test func sessionsAreLimited() throws {
-            let fixture = try XenSessionFixture { $0.maximumSessionsPerUser = 2 }
+            let fixture = try SessionsFixture { $0.maximumSessionsPerUser = 2 }
             defer { fixture.stop() }
             let first = try fixture.agent.open()
             _ = try fixture.agent.open()

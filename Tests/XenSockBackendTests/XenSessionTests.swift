@@ -10,9 +10,9 @@ import XenSockXen
 extension ServiceTests {
     /// Sessions of a guest over a simulated Xen (docs/PROTOCOL.md, 3.7).
     @Suite struct XenSessionTests {
-        let fixture: XenSessionFixture
+        let fixture: SessionsFixture
 
-        init() throws { fixture = try XenSessionFixture() }
+        init() throws { fixture = try SessionsFixture() }
 
         @Test func aSocketConnectsAndMovesBytes() throws {
             defer { fixture.stop() }
