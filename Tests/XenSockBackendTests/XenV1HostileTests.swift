@@ -9,7 +9,7 @@ import XenSockXen
 
 extension ServiceTests {
     /// A guest that writes garbage everywhere. Another is served all the while, and nothing is left.
-    @Suite struct XenHostileTests {
+    @Suite struct XenV1HostileTests {
         @Test(arguments: 1...4) func garbageCostsOnlyTheGuestThatWritesIt(_ seed: UInt64) throws {
             let fixture = try XenFixture { $0.closingLimit = 50_000_000 }
             defer { fixture.stop() }
