@@ -74,11 +74,19 @@ if embedded {
                 "XenSockBackend", "XenSockDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // The guest's end of a Xen device: the frontend of XenBus, and the dock of the sessions on it.
+        .target(
+            name: "XenSockGuest",
+            dependencies: [
+                "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         // The frontend of one service as the network of another. Knows both; neither knows the other.
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockRing", "XenSockWire",
+                "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
@@ -112,7 +120,17 @@ if embedded {
         .testTarget(
             name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .executableTarget(
+            name: "xen-simulation",
+            dependencies: [
+                "XenSockAgent", "XenSockBackend", "XenSockDaemon", "XenSockGuest", "XenSockXen",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Xen/xen-simulation"),
         .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .executableTarget(
             name: "ring-stress",

@@ -44,6 +44,7 @@ public final class Service {
     var awakeArenas: [Arena] = []
     var draining: [Socket] = []
     var readyV1: [V1] = []
+    var readyDevices: [XenSessions] = []
     var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
@@ -76,7 +77,7 @@ public final class Service {
         configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger,
         network: (any SocketNetwork)? = nil
     ) throws {
-        kernel = LinuxKernel(network: network)
+        kernel = LinuxKernel(network: network, placeholders: XenPlaceholders())
         // Another service behind this one looks around as well: both must leave a processor to who has work.
         alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)) - (network == nil ? 0 : 1))
         self.configuration = configuration
@@ -170,7 +171,8 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
-        let isIdle = readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && tasks.isEmpty
+        let isIdle =
+            readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && readyDevices.isEmpty && tasks.isEmpty
         let count = isIdle ? rest() : kernel.epollWait(epoll, events, timeout: 0)
         if count > 0 {
             for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
@@ -247,7 +249,7 @@ public final class Service {
 
     /// While an arena is awake its frontend rings without a system call.
     func awaken(_ arena: Arena) {
-        guard !arena.isAwake else { return }
+        guard !arena.isAwake, !arena.isSevered else { return }
         arena.isAwake = true
         arena.quietTurns = 0
         arena.back.wake()
@@ -279,6 +281,7 @@ public final class Service {
         if port == XenSockWire.Arena.commandRingPort {
             if let session = arena.session { queue(session) }
         } else if let socket = arena.sockets[Int(port)] {
+            if arena.xen != nil { lookAtLine(of: socket) }
             socket.doorbell()
             settle(socket)
         } else if let local = arena.v1Sockets[port] {
@@ -294,6 +297,7 @@ public final class Service {
     }
 
     private func work() {
+        if !readyDevices.isEmpty { workDevices() }
         let sessions = readySessions
         readySessions.removeAll(keepingCapacity: true)
         for session in sessions {

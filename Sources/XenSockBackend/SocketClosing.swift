@@ -146,6 +146,7 @@ extension BackendSocket {
             SharedWord64(indexes + offset).store(0)
         }
         phase = .gone
+        arena.releasePort(port)
         status.free(nextGeneration: arena.nextGeneration(port))
         arena.liveSockets -= 1
     }

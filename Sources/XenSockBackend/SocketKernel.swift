@@ -89,6 +89,10 @@ protocol SocketKernel {
     func sendToken(_ placeholder: Int32) -> Int
     /// Receives one filler of 256 bytes.
     func receiveFiller(_ placeholder: Int32) -> Int
+    /// Receives all fillers that are there, at most `limit`.
+    ///
+    /// - Returns: how many, as far as this side knows.
+    func receiveFillers(_ placeholder: Int32, limit: Int) -> Int
 
     /// Receives from a relayed socket's placeholder; never waits, whatever mode the frontend has set.
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int
@@ -122,6 +126,16 @@ extension SocketKernel {
         _ = withUnsafeBytes(of: linger) {
             setsockopt(descriptor, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
         }
+    }
+
+    func receiveFillers(_ placeholder: Int32, limit: Int) -> Int {
+        receiveFillersSingly(placeholder, limit: limit)
+    }
+
+    func receiveFillersSingly(_ placeholder: Int32, limit: Int) -> Int {
+        var count = 0
+        while count < limit, receiveFiller(placeholder) > 0 { count += 1 }
+        return count
     }
 
     func receiveUrgent(_ descriptor: Int32) -> Int { Int(0 &- Errno.einval) }

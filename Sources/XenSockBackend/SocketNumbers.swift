@@ -12,6 +12,7 @@ enum Errno {
     static let einval: Int32 = 22
     static let enfile: Int32 = 23
     static let emfile: Int32 = 24
+    static let enospc: Int32 = 28
     static let enotty: Int32 = 25
     static let epipe: Int32 = 32
     static let eintr: Int32 = 4
