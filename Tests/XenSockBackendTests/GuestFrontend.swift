@@ -43,7 +43,9 @@ final class GuestFrontend {
 
     /// Of all sockets.
     var ports: [UInt32] { rings.values.map(\.port) }
-    var indexPages: [UnsafeMutableRawPointer] { rings.keys.sorted { $0.rawValue < $1.rawValue }.map { rings[$0]!.memory.base } }
+    var indexPages: [UnsafeMutableRawPointer] {
+        rings.keys.sorted { $0.rawValue < $1.rawValue }.map { rings[$0]!.memory.base }
+    }
 
     // MARK: XenBus
 

@@ -22,12 +22,17 @@ struct XenBusBackendTests {
 
     @Test func anOrdinaryLife() {
         #expect(
-            steps(.initialising, [.initialising, .initialising, .initialised, .connected, .closing, .closed, .initialising])
+            steps(
+                .initialising,
+                [.initialising, .initialising, .initialised, .connected, .closing, .closed, .initialising])
                 == [.publish, .wait, .connect, .wait, .end(.closing), .end(.closed), .publish])
     }
 
     @Test func aFrontendMayBeMissingUntilItComes() {
-        #expect(steps(nil, [nil, nil, .initialising, .initialised, nil]) == [.publish, .wait, .wait, .connect, .end(.closed)])
+        #expect(
+            steps(nil, [nil, nil, .initialising, .initialised, nil]) == [
+                .publish, .wait, .wait, .connect, .end(.closed),
+            ])
     }
 
     @Test(arguments: [
@@ -36,7 +41,8 @@ struct XenBusBackendTests {
         (.reconfiguring, .wait), (.reconfigured, .wait),
     ])
     private func whateverComesAfterConnected(_ state: XenBusState, _ step: Bus.Step) {
-        #expect(steps(.initialising, [.initialising, .initialised, .connected, state]) == [.publish, .connect, .wait, step])
+        #expect(
+            steps(.initialising, [.initialising, .initialised, .connected, state]) == [.publish, .connect, .wait, step])
     }
 
     @Test func aRestartThatWasNotSeenShowsInTheRing() {
@@ -49,8 +55,13 @@ struct XenBusBackendTests {
         #expect(bus.next(view(.connected, other: true)) == .connect)
     }
 
-    @Test(arguments: [XenBusState.initialised, .connected, .closing]) func aStateOfAServiceBeforeThisOneIsEnded(_ own: XenBusState) {
-        #expect(steps(own, [.connected, .connected, .closed, .initialising]) == [.end(.closing), .wait, .end(.closed), .publish])
+    @Test(arguments: [XenBusState.initialised, .connected, .closing]) func aStateOfAServiceBeforeThisOneIsEnded(
+        _ own: XenBusState
+    ) {
+        #expect(
+            steps(own, [.connected, .connected, .closed, .initialising]) == [
+                .end(.closing), .wait, .end(.closed), .publish,
+            ])
         #expect(steps(own, [.initialising, .initialising]) == [.end(.closing), .publish])
         #expect(steps(own, [nil]) == [.end(.closed)])
     }
@@ -71,7 +82,9 @@ struct XenBusBackendTests {
     }
 
     @Test func theToolstackTakesItAwayInAnyState() {
-        for frontends in [[], [.initialising], [.initialising, .initialised], [.initialising, .initialised, .connected]] as [[XenBusState]] {
+        for frontends in [
+            [], [.initialising], [.initialising, .initialised], [.initialising, .initialised, .connected],
+        ] as [[XenBusState]] {
             var bus = Bus(own: .initialising)
             for state in frontends { _ = bus.next(view(state)) }
             for _ in 0..<3 { _ = bus.next(view(.connected, online: false)) }

@@ -46,7 +46,9 @@ extension ServiceTests {
             case 1, 2, 3:
                 request(guest, &random)
             case 4:
-                let states: [XenBusState] = [.unknown, .initialising, .initWait, .initialised, .connected, .closing, .closed]
+                let states: [XenBusState] = [
+                    .unknown, .initialising, .initWait, .initialised, .connected, .closing, .closed,
+                ]
                 try guest.set(states[Int(word % 7)])
             case 5:
                 try guest.store.write("\(guest.path)/\(["ring-ref", "port", "version"][Int(word % 3)])", "\(word % 40)")

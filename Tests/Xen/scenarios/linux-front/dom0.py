@@ -110,7 +110,7 @@ def _():
 @case("reaches servers in both guests", limit=180)
 def _():
     for one in (by_hand, by_xl):
-        port = int(one.hear("listening", 60))
+        port = int(one.hear("listening", 110))
         with socket.create_connection(("127.0.0.1", port), 20) as client:
             put(client, 1 << 20)
         with socket.create_connection(("127.0.0.1", port), 20) as client:
@@ -124,7 +124,7 @@ def _():
 @case("finds the ports free once the guests' listeners are released", limit=120)
 def _():
     for one in (by_hand, by_xl):
-        port = int(one.hear("released", 40))
+        port = int(one.hear("released", 80))
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
