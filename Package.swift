@@ -85,8 +85,8 @@ if embedded {
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockRing", "XenSockWire",
-                "XenSockXen",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockPVCalls", "XenSockRing",
+                "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
@@ -113,7 +113,7 @@ if embedded {
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockAgent", "XenSockDaemon", "XenSockLaunch", "XenSockXen",
+                "XenSockAgent", "XenSockDaemon", "XenSockGuest", "XenSockLaunch", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.

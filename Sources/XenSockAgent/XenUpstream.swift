@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import XenSockBackend
 import XenSockGuest
+import XenSockPVCalls
 import XenSockWire
 import XenSockXen
 
@@ -35,14 +36,31 @@ public final class XenUpstream {
         } catch {
             throw UpstreamError(description: "--xen: \(error)")
         }
-        while device.dialect == nil {
+        // A backend that publishes is hardly done with the rest; programs that begin now would miss it.
+        let end = monotonicSeconds() + 5
+        while device.connection == nil, device.dialect == nil || monotonicSeconds() < end {
             var entry = pollfd(fd: device.descriptor, events: Int16(POLLIN), revents: 0)
             if poll(&entry, 1, 500) > 0 { device.handle() }
             if isStopping() { throw UpstreamError(description: "stopped while it waited for the device") }
         }
         guard device.dialect == .xensock2 else {
-            throw UpstreamError(
-                description: "the backend offers no sessions (feature-xensock2), and this agent speaks nothing else")
+            // Its sockets would not survive a change of dialect anyway; the network stays what it is.
+            device.wantsSessions = false
+            let device = device
+            guard let calls = try? PVCallsNetwork(log: log), let resolver = NumericResolver() else {
+                throw UpstreamError(description: "the process has no descriptors left")
+            }
+            device.connected = { calls.attach($0) }
+            calls.renew = { device.reconnect("requests that are not answered") }
+            if let connection = device.connection { calls.attach(connection) }
+            dock = nil
+            network = calls
+            self.resolver = resolver
+            joined = { service in
+                try calls.join(service)
+                try service.watch(device.descriptor) { device.handle() }
+            }
+            return
         }
         do throws(DockError) {
             let dock = try Dock(device: device, platform: platform, configuration: configuration, log: log)
@@ -63,5 +81,15 @@ public final class XenUpstream {
     public func join(_ service: Service) throws { try joined(service) }
 
     /// Ends the device in order. The service has returned.
-    public func stop() { dock?.stop() }
+    public func stop() {
+        if let dock { dock.stop() } else { device.close() }
+    }
+}
+
+extension GuestConnection: PVCallsConnection {}
+
+private func monotonicSeconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec
 }

@@ -21,7 +21,7 @@ public final class GuestDevice {
     public private(set) var dialect: Dialect?
 
     /// Whether sessions are wanted where the backend has them; without, the dialect is always `pvcalls1`.
-    private let wantsSessions: Bool
+    public var wantsSessions: Bool
     private let platform: XenPlatform
     private let log: Logger
     private let poller: Poller
@@ -93,7 +93,15 @@ public final class GuestDevice {
             default: mustLook = true
             }
         }
-        if mustLook { look() }
+        var looks = 0
+        while mustLook, looks < 16 {
+            look()
+            looks += 1
+            // What came with XenStore's answers is kept by its connection, whose descriptor does not tell.
+            mustLook = false
+            while handles?.store.nextEvent() != nil { mustLook = true }
+        }
+        if mustLook { poller.alarm(after: 0) }
     }
 
     private func takeEvents() {
@@ -404,8 +412,19 @@ public final class GuestDevice {
         poller.alarm(after: 0)
     }
 
+    /// Ends the connection and makes another: the command ring is of no more use.
+    public func reconnect(_ reason: String) {
+        guard connection != nil else { return }
+        log.warning("the device connects anew: \(reason)")
+        close(because: reason)
+    }
+
     private func violated(_ reason: String) {
         log.error("the backend broke the protocol: \(reason)")
+        close(because: reason)
+    }
+
+    private func close(because reason: String) {
         report(reason)
         endConnection()
         write(.closing)

@@ -63,8 +63,10 @@ int cxen_store_errno(const char *name) {
 }
 
 int cxen_memory(size_t size) {
-    int descriptor = memfd_create("xen-pages", MFD_CLOEXEC);
-    if (descriptor >= 0 && ftruncate(descriptor, (off_t)size) != 0) {
+    int descriptor = memfd_create("xen-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* As little as granted pages can it shrink under a mapping. */
+    if (descriptor >= 0 && (ftruncate(descriptor, (off_t)size) != 0 ||
+                            fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
         int error = errno;
         close(descriptor);
         errno = error;
