@@ -50,6 +50,7 @@ def _():
 @case("a device made by xl is published while its guest starts", limit=120)
 def _():
     by_xl.start()
+    by_hand.start()
     store.wait(f"{backend(by_xl)}/state", 2)
     assert store.read(f"{backend(by_xl)}/versions") == "1"
     assert run(["xensock", "attach", "byxl"], status=1).err.count("already") == 1
@@ -57,7 +58,6 @@ def _():
 
 @case("a guest without a device starts", limit=150)
 def _():
-    by_hand.start()
     by_hand.hear("up", 140)
 
 
@@ -100,7 +100,7 @@ def _():
 @case("maps nothing after the guests' sockets were released, and has bound no channel for them", limit=90)
 def _():
     for one in (by_hand, by_xl):
-        eventually(lambda: len(mapped_grants(one.id)) == before[one])
+        eventually(lambda: len(mapped_grants(one.id)) == before[one], 20, f"{one.name} has more than {before[one]} mapped")
         assert channels_between(0, one.id) == before[one, "channels"]
     assert mappings(service.pid) == 2, "one command ring for each guest"
     for one in (by_hand, by_xl):
@@ -131,8 +131,8 @@ def _():
 
 @case("applies rules about a guest by its name", limit=90)
 def _():
-    assert by_hand.hear("port 9", 60) == "refused"
-    assert by_xl.hear("port 9", 60) == "not permitted"
+    assert by_hand.hear("port-9", 60) == "refused"
+    assert by_xl.hear("port-9", 60) == "not permitted"
     assert re.search(r"denied connect 127\.0\.0\.1:9 domain=\d+ name=byxl: rule 1, EPERM", service.err), service.err
 
 
