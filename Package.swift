@@ -104,7 +104,7 @@ if embedded {
         .target(
             name: "XenSockPVCalls",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockRing", "XenSockWire", "XenSockXen",
+                "CXenSockSystem", "XenSockBackend", "XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),

@@ -106,6 +106,13 @@ public final class GuestDevice {
         }
     }
 
+    /// Ends the connection and makes another, with a new command ring.
+    ///
+    /// - Parameter reason: for the log.
+    public func renew(_ reason: String) {
+        if case .connected = phase { reset(reason) }
+    }
+
     /// Ends the connection in order. Waits for the backend, a second at most.
     public func close() {
         guard handles != nil else { return }

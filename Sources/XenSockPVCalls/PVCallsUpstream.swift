@@ -1,0 +1,42 @@
+import Glibc
+import Logging
+import XenSockBackend
+import XenSockGuest
+import XenSockXen
+
+extension GuestConnection: PVCallsConnection {}
+
+/// A backend domain that speaks PV Calls version 1, behind the agent: the guest's device, and the network over it.
+///
+/// There is one in a process.
+public final class PVCallsUpstream {
+    public let network: PVCallsNetwork
+    /// Version 1 has no names.
+    public let resolver: any NameResolver
+    private let device: GuestDevice
+
+    /// - Throws: if the process has no descriptors left.
+    public init(platform: XenPlatform, log: Logger) throws(XenError) {
+        guard let resolver = NumericResolver() else { throw XenError(call: "eventfd", errno: EMFILE) }
+        self.resolver = resolver
+        let network = try PVCallsNetwork(log: log)
+        let device = try GuestDevice(platform: platform, wantsSessions: false, log: log)
+        device.connected = { network.attach($0) }
+        network.renew = { [unowned device] in
+            device.renew("the backend owes answers that it will never give, and no socket is open")
+        }
+        self.network = network
+        self.device = device
+    }
+
+    /// Takes part in the reactor of the service that uses ``network`` and ``resolver``, which then keeps this.
+    ///
+    /// - Throws: `ServiceError`.
+    public func join(_ service: Service) throws {
+        try network.join(service)
+        try service.watch(device.descriptor) { [self] in device.handle() }
+    }
+
+    /// Closes the device in order, at the agent's end.
+    public func close() { device.close() }
+}
