@@ -7,11 +7,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import modules
 from .archive import Archive
-from .cache import CACHE, SUITE, TOP, digest, made, stamp
+from .cache import SUITE, TOP, digest, made, stamp
 from .scenario import Domain, Scenario
 
 BUILD = Path(os.environ.get("XENSOCK_BUILD") or TOP / "build").resolve()
@@ -27,6 +28,9 @@ LEFT_OUT = {
     "__pycache__", "config-3.11-x86_64-linux-gnu", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "test",
     "tkinter", "turtledemo", "unittest", "venv", "wsgiref", "xmlrpc", "sqlite3", "curses", "dbm",
 }  # fmt: skip
+UNUSED = (
+    "turtle", "_pydecimal", "_test", "_codecs_", "_xx", "_dbm", "_gdbm", "_sqlite3", "_curses", "readline", "nis", "ossaudio",
+)  # fmt: skip
 BASE_MODULES = ["xenfs", "xen-evtchn", "xen-gntalloc", "xen-gntdev"]
 TOOLS = ["xenstored", "xenconsoled", "xl", "xen-init-dom0", "libxl-save-helper", "lsevtchn"]
 STORE_TOOLS = "chmod exists list ls read rm watch write".split()
@@ -74,23 +78,18 @@ def python_files() -> list[tuple[str, Path]]:
     for directory, below, names in os.walk(STANDARD_LIBRARY):
         below[:] = sorted(set(below) - LEFT_OUT)
         for name in sorted(names):
-            if name.endswith((".py", ".so")) and not name.startswith(("turtle", "_pydecimal", "_test", "_codecs_")):
+            if name.endswith((".py", ".so")) and not name.startswith(UNUSED):
                 path = Path(directory) / name
                 files.append((str(path), path))
     return files
 
 
-def add_python(archive: Archive, files, scratch: Path):
-    """Files with their compiled form beside them, which is not compared with the source: nothing is compiled inside."""
-    for inside, path in files:
-        archive.file(inside, path)
-        if path.suffix == ".py":
-            compiled = scratch / "compiled.pyc"
-            py_compile.compile(
-                str(path), str(compiled), inside, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-            )
-            parent, name = os.path.split(inside)
-            archive.file(f"{parent}/__pycache__/{name.removesuffix('.py')}.cpython-311.pyc", compiled)
+def compile_python(path: Path, inside: str, scratch: Path) -> Path:
+    """The compiled form of a file that will be at `inside`, in `scratch`: under emulation compiling takes long."""
+    compiled = scratch / "compiled.pyc"
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(path), str(compiled), inside, doraise=True, invalidation_mode=mode)
+    return compiled
 
 
 def base(root: Path) -> Path:
@@ -123,7 +122,11 @@ def base(root: Path) -> Path:
         for inside, path in sorted(needed.items()):
             archive.file(inside, path)
         archive.file("/usr/bin/curl", programs[0])
-        add_python(archive, files, directory)
+        for inside, path in files:
+            if path.suffix == ".py":
+                archive.file(f"{inside}c", compile_python(path, inside, directory))
+            else:
+                archive.file(inside, path)
         for path in drivers:
             archive.file(f"/lab/modules/{path.name}", path)
         archive.close()
@@ -203,14 +206,25 @@ def own(root: Path, scenario: Scenario, domain: Domain, target: Path, guests=())
     archive = Archive(target)
     archive.link("init", "lab/inside/init")
     with tempfile.TemporaryDirectory() as scratch:
-        inside = [(f"/lab/inside/{path.relative_to(INSIDE)}", path) for path in sorted(INSIDE.rglob("*")) if path.is_file()]
-        add_python(archive, [entry for entry in inside if "__pycache__" not in entry[0]], Path(scratch))
-    order = modules.Modules(root).ordered(BASE_MODULES + domain.modules)
-    archive.text("/lab/modules.order", "".join(f"/lab/modules/{path.name}\n" for path in order))
-    base_modules = modules.Modules(root).ordered(BASE_MODULES)
-    for path in order:
-        if path not in base_modules:
-            archive.file(f"/lab/modules/{path.name}", path)
+        for path in sorted(INSIDE.rglob("*")):
+            if not path.is_file() or "__pycache__" in path.parts:
+                continue
+            name = f"/lab/inside/{path.relative_to(INSIDE)}"
+            archive.file(name, path)
+            if path.suffix == ".py":
+                parent, _, last = name.rpartition("/")
+                compiled_name = f"{parent}/__pycache__/{last.removesuffix('.py')}.cpython-311.pyc"
+                archive.file(compiled_name, compile_python(path, name, Path(scratch)))
+    available = modules.Modules(root)
+    present = set(available.ordered(BASE_MODULES))
+    orders = {"/lab/modules.order": available.ordered(BASE_MODULES + domain.modules)}
+    orders |= {f"/lab/modules.later/{name}": available.ordered([name]) for name in domain.later}
+    for name, order in orders.items():
+        archive.text(name, "".join(f"/lab/modules/{path.name}\n" for path in order))
+        for path in order:
+            if path not in present:
+                archive.file(f"/lab/modules/{path.name}", path)
+                present.add(path)
     for name, path in wanted_files(root, scenario, domain).items():
         archive.file(name, path)
     for guest, image in guests:
@@ -218,7 +232,7 @@ def own(root: Path, scenario: Scenario, domain: Domain, target: Path, guests=())
             f'name="{guest.name}"',
             'kernel="/lab/vmlinux"',
             f'ramdisk="/lab/guests/{image.name}"',
-            f"memory={guest.memory}",
+            f"memory={memory(guest, image)}",
             "vcpus=1",
             f'extra="console=hvc0 rdinit=/init rootfstype=ramfs loglevel=5 panic=1 lab.name={guest.name} lab.script={guest.script}'
             f' {guest.parameters}"',
@@ -234,6 +248,11 @@ def own(root: Path, scenario: Scenario, domain: Domain, target: Path, guests=())
     archive.close()
 
 
+def memory(domain: Domain, image: Path) -> int:
+    """MiB of a domain: while Linux unpacks the image there are both."""
+    return domain.memory + 2 * (image.stat().st_size >> 20)
+
+
 def concatenate(target: Path, parts):
     with open(target, "wb") as out:
         for part in parts:
@@ -241,13 +260,22 @@ def concatenate(target: Path, parts):
                 shutil.copyfileobj(source, out, 1 << 20)
 
 
-def build(root: Path, scenario: Scenario, directory: Path) -> Path:
+@dataclass
+class Built:
+    """dom0's image and how many MiB it and all guests need."""
+
+    image: Path
+    dom0: int
+    guests: int
+
+
+def build(root: Path, scenario: Scenario, directory: Path) -> Built:
     """dom0's image, with its guests' in it, in `directory`. Guests that differ in their scripts only share one."""
     shared = base(root) / "base.cpio"
     images = {}
     guests = []
     for guest in scenario.guests:
-        alike = repr((guest.modules, guest.programs, guest.products, guest.compiled, guest.files))
+        alike = repr((guest.modules, guest.later, guest.programs, guest.products, guest.compiled, guest.files))
         if alike not in images:
             images[alike] = directory / f"{guest.name}.image"
             own(root, scenario, guest, directory / "own.cpio")
@@ -257,4 +285,4 @@ def build(root: Path, scenario: Scenario, directory: Path) -> Path:
     target = directory / "dom0.image"
     concatenate(target, [shared, tools(root), directory / "own.cpio"])
     (directory / "own.cpio").unlink()
-    return target
+    return Built(target, memory(scenario.dom0, target), sum(memory(guest, image) for guest, image in guests))

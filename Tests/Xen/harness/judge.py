@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 MARK = "@@lab "
 FAULTS = re.compile(
@@ -24,6 +25,7 @@ class Judge:
         self.running: dict[str, str] = {}
         self.ended: set[str] = set()
         self.destroyed: set[str] = set()
+        self.begun = time.monotonic()
 
     def line(self, good: bool, seconds: float, name: str, message: str = ""):
         self.passed += good
@@ -31,6 +33,9 @@ class Judge:
         print(f"{'ok    ' if good else 'FAILED'} {seconds:7.2f} s  {self.scenario.name}: {name}", flush=True)
         if not good and message:
             print("".join(f"       | {line}\n" for line in message.rstrip().splitlines()), end="", flush=True)
+
+    def note(self, text: str):
+        print(f"-                 {self.scenario.name}: {text}", flush=True)
 
     def report(self, text: str):
         """Takes one line of the second serial port."""
@@ -44,10 +49,11 @@ class Judge:
             return
         if event == "plan":
             self.outstanding.setdefault(domain, []).extend(report["names"])
+            self.note(f"{domain} begins after {time.monotonic() - self.begun:.1f} s")
         elif event == "begin":
             self.running[domain] = report["name"]
         elif event == "note":
-            print(f"-                 {self.scenario.name}: {domain}: {report['text']}", flush=True)
+            self.note(f"{domain}: {report['text']}")
         elif event == "case":
             planned = self.outstanding.get(domain, [])
             if report["name"] in planned:
@@ -58,7 +64,6 @@ class Judge:
             self.ended.add(domain)
         elif event == "destroyed":
             self.destroyed.add(domain)
-            self.outstanding.pop(domain, None)
         elif event == "lost":
             self.line(False, 0, f"{domain}: the domain ended in the middle of its cases")
 

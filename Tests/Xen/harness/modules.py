@@ -47,8 +47,22 @@ def pvcalls_sources(root: Path) -> Path:
     return made("sources", digest(root.name), extract)
 
 
+def corrected(source: str) -> str:
+    """pvcalls-back.c with a correction that Linux has had since 6.3 (c70b7741dda7) and 6.1 lacks: an event that finds
+    nothing to send masks the connection's channel for good, so that whoever only receives waits for ever at the second
+    full ring."""
+    reset = "\tatomic_set(&map->write, 0);\n"
+    begin = source.index("static bool pvcalls_conn_back_write(")
+    end = source.index("\n}\n", begin)
+    body = source[begin:end]
+    first = "\n\tcons = intf->out_cons;\n"
+    if body.count(reset) != 1 or body.count(first) != 1:
+        raise RuntimeError("pvcalls_conn_back_write() is not the one of Linux 6.1")
+    return source[:begin] + body.replace(reset, "").replace(first, f"\n{reset}{first}") + source[end:]
+
+
 def pvcalls(root: Path) -> Path:
-    """The directory with pvcalls-back.ko, pvcalls-front.ko and pvcalls-family.ko."""
+    """The directory with pvcalls-back.ko, pvcalls-back-corrected.ko, pvcalls-front-exported.ko and pvcalls-family.ko."""
     sources = pvcalls_sources(root)
     own = sorted(path for path in DRIVER.iterdir() if path.is_file())
 
@@ -59,6 +73,8 @@ def pvcalls(root: Path) -> Path:
         (headers / "Makefile").write_text(f"include {common}/Makefile\n")
         for path in [*sources.iterdir(), *own]:
             shutil.copy(path, directory)
+        fixed = corrected((sources / "pvcalls-back.c").read_text())
+        (directory / "pvcalls-back-corrected.c").write_text(fixed)
         done = subprocess.run(
             ["make", "-C", headers, f"M={directory}", "-j", str(os.cpu_count()), "CC=gcc-12", "modules"],
             stdin=subprocess.DEVNULL,
@@ -68,8 +84,14 @@ def pvcalls(root: Path) -> Path:
         )
         if done.returncode != 0:
             raise RuntimeError(f"the PV Calls modules do not build:\n{done.stdout[-1000:]}\n{done.stderr[-5000:]}")
+        for path in directory.iterdir():
+            if path.suffix != ".ko":
+                path.unlink()
+            else:
+                subprocess.run(["strip", "--strip-debug", path], check=True)
 
-    return made("modules", digest(root.name, sources.name, *(part for path in own for part in (path.name, path))), build)
+    parts = [part for path in own for part in (path.name, path)]
+    return made("modules", digest(root.name, sources.name, Path(__file__), *parts), build)
 
 
 def depends(module: Path) -> list[str]:

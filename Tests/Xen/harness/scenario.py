@@ -17,10 +17,12 @@ class Domain:
     name: str
     script: str
     """A file of the scenario's directory, python, with the cases that the domain runs."""
-    memory: int = 192
-    """MiB."""
+    memory: int = 128
+    """MiB for the kernel and programs; the image's, which is there twice for a moment, comes on top."""
     modules: list[str] = field(default_factory=list)
     """Kernel modules besides those of /dev/xen/*; what they need comes with them."""
+    later: list[str] = field(default_factory=list)
+    """Modules that are in the image and that its scripts load when they want: xenlab's `load(name)`."""
     programs: list[str] = field(default_factory=list)
     """Programs of this machine, by name or path, that are in the image with their libraries: "curl"."""
     products: list[str] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Scenario:
 
     dom0: Domain
     guests: list[Domain] = field(default_factory=list)
-    deadline: int = 120
+    deadline: int = 150
     """Seconds of wall time for the boot, after which the machine is ended and what has not been reported failed."""
     about: str = ""
     name: str = ""

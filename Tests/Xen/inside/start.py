@@ -21,6 +21,7 @@ def main():
         guests.wait_for_all()
     cases.check_kernel()
     report.emit("end")
+    cases.stay()
 
 
 main()

@@ -16,6 +16,7 @@ FAULTS = re.compile(
 """What no kernel's log may hold."""
 
 _cases = []
+_lingers = False
 
 
 def case(name: str, limit: float = 30):
@@ -31,6 +32,17 @@ def case(name: str, limit: float = 30):
 def note(text: str):
     """Prints a line among the cases outside: a measurement, for example."""
     report.emit("note", text=text)
+
+
+def linger():
+    """Lets the domain stay after its cases until dom0 destroys it, or ends, instead of powering off."""
+    global _lingers
+    _lingers = True
+
+
+def stay():
+    while _lingers:
+        time.sleep(1)
 
 
 def _expired(*_):

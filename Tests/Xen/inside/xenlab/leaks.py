@@ -38,6 +38,11 @@ def mapped_grants(owner=None) -> list[Grant]:
     return found
 
 
+def domains() -> set[int]:
+    """The numbers of all domains. One that was destroyed stays as long as somebody has pages of its memory mapped."""
+    return {int(number) for number in re.findall(r"^\S+\s+(\d+)\s", xl("list"), re.M)}
+
+
 CHANNEL_STATES = {1: "reserved", 2: "unbound", 3: "interdomain", 4: "pirq", 5: "virq", 6: "ipi"}
 
 

@@ -109,3 +109,11 @@ def run(arguments, *, limit: float = 20, status=0, **options) -> Program:
         program.kill()
     assert status is None or actual == status, f"status {actual}, not {status}: {program}"
     return program
+
+
+def load(module: str):
+    """Loads a kernel module that the scenario put into the image for later, and what it needs."""
+    with open(f"/lab/modules.later/{module}") as order:
+        for path in order.read().split():
+            done = subprocess.run(["insmod", path], capture_output=True, text=True, timeout=20)
+            assert done.returncode == 0 or "File exists" in done.stderr, done.stderr
