@@ -62,7 +62,28 @@ extension PVCallsNetwork {
         socket.ring?.close(connection)
         socket.ring = nil
         if let listener = socket.listener { takeBackOffer(listener) }
-        if sockets.isEmpty, closing.isEmpty, commands.count(.lost) > 0 { renew?() }
+        if isRenewalDue {
+            idleSince = clock()
+            schedule(clock() &+ Self.idleLimit)
+        }
+    }
+
+    /// Nothing uses the device, and half of the command ring is lost.
+    private var isRenewalDue: Bool {
+        sockets.isEmpty && closing.isEmpty && commands.count(.lost) >= PVCallsCommands.slots / 2
+    }
+
+    /// Has the device connected again, when nothing has used it for a while: sockets that are made meanwhile fail.
+    func renewIfIdle() {
+        guard let start = idleSince else { return }
+        guard connection != nil, isRenewalDue else {
+            idleSince = nil
+            return
+        }
+        let end = start &+ Self.idleLimit
+        guard clock() >= end else { return schedule(end) }
+        idleSince = nil
+        renew?()
     }
 
     private func takeBackOffer(_ listener: PVCallsSocket.Listener) {

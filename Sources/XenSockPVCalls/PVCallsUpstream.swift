@@ -37,6 +37,6 @@ public final class PVCallsUpstream {
         try service.watch(device.descriptor) { [self] in device.handle() }
     }
 
-    /// Closes the device in order, at the agent's end.
-    public func close() { device.close() }
+    /// Closes the device in order.
+    deinit { device.close() }
 }
