@@ -63,7 +63,7 @@ if embedded {
         .target(
             name: "XenSockDaemon",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend",
+                "CXenSockSystem", "XenSockBackend", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -85,7 +85,8 @@ if embedded {
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockPVCalls", "XenSockRing",
+                "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
@@ -96,7 +97,7 @@ if embedded {
             // comes before.
             linkerSettings: [
                 .unsafeFlags(
-                    ["xengnttab", "xenevtchn", "xenstore", "xentoolcore", "xentoollog"].flatMap {
+                    ["xengnttab", "xenevtchn", "xentoolcore", "xentoollog"].flatMap {
                         ["-Xlinker", "-l:lib\($0).a"]
                     })
             ]),
@@ -112,7 +113,7 @@ if embedded {
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockAgent", "XenSockDaemon", "XenSockLaunch",
+                "XenSockAgent", "XenSockDaemon", "XenSockGuest", "XenSockLaunch", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
@@ -123,11 +124,21 @@ if embedded {
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(
             name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
-        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
+        .testTarget(
+            name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .testTarget(
             name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
-        .testTarget(name: "XenSockXenTests", dependencies: ["XenSockXen"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .executableTarget(
+            name: "xen-simulation",
+            dependencies: [
+                "XenSockAgent", "XenSockBackend", "XenSockDaemon", "XenSockGuest", "XenSockXen",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Xen/xen-simulation"),
+        .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .testTarget(
             name: "XenSockPVCallsTests",
             dependencies: [

@@ -16,4 +16,10 @@ public struct PeerCredentials: Sendable, Hashable {
         self.groupID = groupID
         self.domainID = domainID
     }
+
+    /// Whether the kernel would let the peer do what it lets the service do: root's processes, and those of the service's
+    /// own user. No guest's user is one of these, whatever the guest says.
+    public func isTrusted(byUser serviceUserID: UInt32) -> Bool {
+        domainID == nil && (userID == 0 || userID == serviceUserID)
+    }
 }

@@ -13,6 +13,11 @@ public final class PolicyJudge: BackendPolicy {
     /// Open sockets now: of the service, and of the sessions with these credentials.
     public var openSockets: (PeerCredentials) -> (all: Int, ofPeer: Int) = { _ in (0, 0) }
 
+    /// The toolstack's name of a guest.
+    public var domainName: (UInt16) -> String? = { _ in nil }
+    /// Open sockets of a guest, all its sessions and devices together, and how many it may have.
+    public var openSocketsOfDomain: (UInt16) -> (open: Int, limit: Int) = { _ in (0, .max) }
+
     private let log: Logger
     private let serviceUserID: UInt32
 
@@ -35,13 +40,22 @@ public final class PolicyJudge: BackendPolicy {
         case .invalid(let error):
             return error
         case .question(let question):
-            let decision = policy.decide(question, userID: credentials.userID, serviceUserID: serviceUserID)
+            let domain = credentials.domainID.map { PolicyDomain(number: $0, name: domainName($0)) }
+            let decision = policy.decide(
+                question, userID: credentials.userID, domain: domain, serviceUserID: serviceUserID)
             record(decision, question, credentials)
             return decision.error
         }
     }
 
     private func limit(_ credentials: PeerCredentials) -> Int32? {
+        if let domain = credentials.domainID {
+            let (open, limit) = openSocketsOfDomain(domain)
+            guard open < limit else {
+                log.notice("denied socket \(name(credentials)): --max-domain-sockets is reached")
+                return EMFILE
+            }
+        }
         var limits = policy.limits
         limits.sockets = maximumSockets
         if limits.sockets == nil, limits.socketsPerSession == nil { return nil }
@@ -50,7 +64,7 @@ public final class PolicyJudge: BackendPolicy {
         let isOwn = open.ofPeer >= limits.socketsPerSession ?? .max
         log.notice(
             """
-            denied socket pid=\(credentials.processID) uid=\(credentials.userID): \
+            denied socket \(name(credentials)): \
             \(isOwn ? "sockets_per_session of the policy" : "--max-sockets") is reached
             """)
         return isOwn ? EMFILE : ENFILE
@@ -63,9 +77,17 @@ public final class PolicyJudge: BackendPolicy {
         log.log(
             level: level,
             """
-            \(verdict) \(question) pid=\(credentials.processID) uid=\(credentials.userID): \
+            \(verdict) \(question) \(name(credentials)): \
             \(decision.reason)\(answer)
             """)
+    }
+
+    /// Who asks, in the log.
+    private func name(_ credentials: PeerCredentials) -> String {
+        let isKnown = credentials.domainID == nil || credentials.userID != PeerCredentials.noUser
+        let process = isKnown ? ["pid=\(credentials.processID) uid=\(credentials.userID)"] : []
+        let domain = credentials.domainID.map { ["domain=\($0)"] + (domainName($0).map { ["name=\($0)"] } ?? []) }
+        return (process + (domain ?? [])).joined(separator: " ")
     }
 }
 

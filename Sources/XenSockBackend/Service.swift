@@ -54,7 +54,13 @@ public final class Service {
     var refused: [Int32] = []
     var refusedEnd: UInt64 = 0
     static let maximumRefused = 16
+    /// Sockets of `pvcalls1` of each guest.
+    var domainSockets: [UInt16: Int] = [:]
     var listenerSource: UInt32 = 0
+    /// What is done at the end of this turn, or of the next one if it comes then.
+    private var tasks: [() -> Void] = []
+    /// What is called about once a second, as long as it returns true.
+    var secondly: [(UInt64) -> Bool] = []
     /// Accepting failed for want of descriptors: when to try again.
     var listenerResumes: UInt64?
     var violations = ViolationLog()
@@ -141,6 +147,12 @@ public final class Service {
         sources.remove(source)
     }
 
+    /// Runs `task` once, after the work of this turn; the service does not sleep before.
+    func afterTurn(_ task: @escaping () -> Void) { tasks.append(task) }
+
+    /// Calls `task` with the time about once a second, until it returns false.
+    func everySecond(_ task: @escaping (UInt64) -> Bool) { secondly.append(task) }
+
     /// Watches a descriptor for input, level-triggered.
     func watch(_ descriptor: Int32, _ target: SourceTable.Target) throws -> UInt32 {
         let source = sources.add(target)
@@ -159,7 +171,8 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
-        let isIdle = readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && readyDevices.isEmpty
+        let isIdle =
+            readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && readyDevices.isEmpty && tasks.isEmpty
         let count = isIdle ? rest() : kernel.epollWait(epoll, events, timeout: 0)
         if count > 0 {
             for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
@@ -222,6 +235,7 @@ public final class Service {
         case .resolver: takeAnswers()
         case .wakeup: break
         case .hook(let callback): callback()
+        case .events(let callback): callback(events)
         }
     }
 
@@ -300,5 +314,13 @@ public final class Service {
         }
         readySockets.removeFirst(count)
         if !readyV1.isEmpty { workV1() }
+        runTasks()
+    }
+
+    private func runTasks() {
+        guard !tasks.isEmpty else { return }
+        let due = tasks
+        tasks.removeAll(keepingCapacity: true)
+        for task in due { task() }
     }
 }

@@ -133,7 +133,7 @@ extension Service {
                     arguments.read(incoming.requestID, into: base, count: Int(length))
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
-                if !hasPrivileges(session.credentials) {
+                if !session.credentials.isTrusted(byUser: userID) {
                     let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
                     guard refusal == 0 else { return incoming.response(0 &- refusal) }
                 }
@@ -166,11 +166,6 @@ extension Service {
 
     private func reference(_ socket: Socket) -> UInt32 {
         socket.arena.reference(socket.indexes, port: socket.port)
-    }
-
-    /// Whether options are set for which the kernel wants privileges. Whom a guest calls its user 0 has none here.
-    private func hasPrivileges(_ credentials: PeerCredentials) -> Bool {
-        credentials.domainID == nil && (credentials.userID == 0 || credentials.userID == userID)
     }
 
     private func openSocket(

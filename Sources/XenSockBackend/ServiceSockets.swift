@@ -130,6 +130,7 @@ extension Service {
 
     private var hasDeadlines: Bool {
         !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil || !silent.isEmpty || !refused.isEmpty
+            || !secondly.isEmpty
     }
 
     func checkDeadlines() {
@@ -144,6 +145,9 @@ extension Service {
         }
         draining.removeAll { $0.phase == .gone }
         checkV1Drains(now: now)
+        let due = secondly
+        secondly = []
+        secondly.append(contentsOf: due.filter { $0(now) })
         if now >= refusedEnd {
             for descriptor in refused { kernel.close(descriptor) }
             refused = []

@@ -7,6 +7,7 @@ enum Errno {
     static let eagain: Int32 = 11
     static let enomem: Int32 = 12
     static let eacces: Int32 = 13
+    static let ebusy: Int32 = 16
     static let eexist: Int32 = 17
     static let einval: Int32 = 22
     static let enfile: Int32 = 23

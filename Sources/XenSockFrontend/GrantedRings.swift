@@ -16,11 +16,11 @@ enum GrantedRings {
     ///
     /// - Returns: its first byte; nil if the descriptor is not the device, or there is no address space.
     static func mapControl(_ memory: Int32, ports: UInt32, offset: UInt64) -> UnsafeMutableRawPointer? {
-        guard XenSession.isValid(ports: ports), DeviceFile.isAllocator(memory) else { return nil }
+        guard XenSession.isValid(ports: ports) else { return nil }
         let size = Int(Arena.pageCount(ports: ports)) &* pageSize
-        guard let base = Kernel.mapAnonymous(size) else { return nil }
-        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
         let control = Int(XenSession.controlPages(ports: ports)) &* pageSize
+        guard DeviceFile.holds(memory, offset, control), let base = Kernel.mapAnonymous(size) else { return nil }
+        _ = Kernel.advise(base, size, 16 /* MADV_DONTDUMP */)
         if Kernel.mapShared(memory, control, offset: offset, at: base) { return base }
         Kernel.unmap(base, size)
         return nil
@@ -28,7 +28,7 @@ enum GrantedRings {
 
     /// The number of ports that a control region's header claims.
     static func ports(_ memory: Int32, offset: UInt64) -> UInt32? {
-        guard DeviceFile.isAllocator(memory), let page = Kernel.mapAnonymous(pageSize) else { return nil }
+        guard DeviceFile.holds(memory, offset, pageSize), let page = Kernel.mapAnonymous(pageSize) else { return nil }
         defer { Kernel.unmap(page, pageSize) }
         guard Kernel.mapShared(memory, pageSize, offset: offset, at: page) else { return nil }
         return page.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
@@ -72,13 +72,14 @@ enum GrantedRings {
         if answer.error != 0 { return -Int(answer.error) }
         guard answer.port == port, answer.order > 0, answer.order <= Arena.maximumOrder,
             answer.order >= order || order < DatagramRecord.minimumOrder,
-            answer.pages == 1 &+ UInt32(1) &<< answer.order, DeviceFile.isAllocator(answer.memory)
+            answer.pages == 1 &+ UInt32(1) &<< answer.order, let offset = answer.offset,
+            DeviceFile.holds(answer.memory, offset, Int(answer.pages) &* pageSize)
         else { return -Int(EPROTO) }
         let place = base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: ports))
         let size = Int(answer.pages) &* pageSize
         // What stood there before would keep its pages granted.
         guard Kernel.clear(place, Int(Arena.pagesPerPort) &* pageSize),
-            Kernel.mapShared(answer.memory, size, offset: answer.offset ?? 0, at: place)
+            Kernel.mapShared(answer.memory, size, offset: offset, at: place)
         else { return -Int(ENOMEM) }
         return Int(answer.order)
     }
@@ -107,13 +108,11 @@ extension Frontend {
 
 /// What descriptors of Xen's devices are known by.
 enum DeviceFile {
-    /// Whether a descriptor is /dev/xen/gntalloc's. Never a file's, which could shrink and end the program by SIGBUS.
-    static func isAllocator(_ fd: Int32) -> Bool {
-        #if !hasFeature(Embedded)
-            // A simulated Xen grants pages of a memfd.
-            if Kernel.fileControl(fd, 1034 /* F_GET_SEALS */, 0) >= 0 { return true }
-        #endif
-        return isDevice(fd, "/dev/xen/gntalloc")
+    /// Whether a descriptor may be mapped: /dev/xen/gntalloc's, or, where Xen is simulated, one that an arena may have too.
+    /// Never a file's that could shrink and end the program by SIGBUS.
+    static func holds(_ fd: Int32, _ offset: UInt64, _ size: Int) -> Bool {
+        if isDevice(fd, "/dev/xen/gntalloc") { return true }
+        return offset < 1 &<< 40 && ArenaMemory.isTrustworthy(fd, size: Int(offset) &+ size)
     }
 
     /// Whether a descriptor is /dev/xen/evtchn's.

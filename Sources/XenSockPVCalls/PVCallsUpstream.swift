@@ -15,13 +15,14 @@ public final class PVCallsUpstream {
     public let resolver: any NameResolver
     private let device: GuestDevice
 
+    /// - Parameter device: driven by this object from now on.
     /// - Throws: if the process has no descriptors left.
-    public init(platform: XenPlatform, log: Logger) throws(XenError) {
+    public init(device: GuestDevice, log: Logger) throws(XenError) {
         guard let resolver = NumericResolver() else { throw XenError(call: "eventfd", errno: EMFILE) }
         self.resolver = resolver
         let network = try PVCallsNetwork(log: log)
-        let device = try GuestDevice(platform: platform, wantsSessions: false, log: log)
         device.connected = { network.attach($0) }
+        if let connection = device.connection { network.attach(connection) }
         network.renew = { [unowned device] in
             device.renew("the backend owes answers that it will never give, and no socket is open")
         }
@@ -37,6 +38,6 @@ public final class PVCallsUpstream {
         try service.watch(device.descriptor) { [self] in device.handle() }
     }
 
-    /// Closes the device in order.
-    deinit { device.close() }
+    /// Ends the device in order. The service has returned.
+    public func stop() { device.close() }
 }

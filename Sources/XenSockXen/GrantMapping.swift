@@ -19,7 +19,7 @@ public final class GrantMapping: @unchecked Sendable {
     private let release: () -> Void
 
     /// - Parameter release: unmaps; called once.
-    init(base: UnsafeMutableRawPointer, pages: Int, release: @escaping () -> Void) {
+    public init(base: UnsafeMutableRawPointer, pages: Int, release: @escaping () -> Void) {
         self.base = base
         self.pages = pages
         self.release = release

@@ -15,7 +15,7 @@ struct SimulatedPort {
 
 /// The events of one open device that were not read yet.
 final class SimulatedEventQueue {
-    private let signal = SimulatedSignal()
+    private let signal = Signal()
     private var ports: [UInt32] = []
 
     var descriptor: Int32 { signal.descriptor }

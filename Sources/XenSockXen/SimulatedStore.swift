@@ -82,7 +82,7 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
     let xen: SimulatedXen
     private(set) var watches: [Watch] = []
     private var events: [(path: String, token: String)] = []
-    private let signal = SimulatedSignal()
+    private let signal = Signal()
 
     init(_ xen: SimulatedXen, _ domain: DomainID) throws(XenError) {
         self.xen = xen
@@ -153,6 +153,8 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
                 throw XenError(.unwatch, errno: ENOENT, subject: path)
             }
             watches.remove(at: index)
+            events.removeAll { event in !watches.contains { $0.token == event.token } }
+            signal.set(!events.isEmpty)
         }
     }
 
@@ -178,7 +180,13 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
 
     // MARK: Domains
 
-    func isIntroduced(_ other: DomainID) -> Bool { xen.lock.locked { xen.domains[other]?.isAlive == true } }
+    func isIntroduced(_ other: DomainID) throws(XenError) -> Bool {
+        try xen.lock.locked { () throws(XenError) in
+            _ = try xen.begin(.isIntroduced, in: domain, "\(other)")
+            guard domain == .control else { throw XenError(.isIntroduced, errno: EACCES, subject: "\(other)") }
+            return xen.domains[other]?.isAlive == true
+        }
+    }
 
     var ownDomain: DomainID {
         get throws(XenError) { try parseOwnDomain(read("domid")) }
@@ -225,7 +233,7 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
         var made: String?
         switch change {
         case .write(let node, let value):
-            guard path.utf8.count + 1 + value.utf8.count <= XenStoreLimits.payload else {
+            guard path.utf8.count + 1 + value.utf8.count <= XenStoreLimits.request else {
                 throw XenError(call, errno: E2BIG, subject: path)
             }
             guard domain == .control || value.utf8.count < limits.storeNodeSize else {

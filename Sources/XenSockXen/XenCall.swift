@@ -1,4 +1,4 @@
-/// The calls to Xen that can fail, each by the name of the C function, the ioctl or the file below.
+/// The calls to Xen that can fail, each by the name of the C function, the ioctl, XenStore's message or the file.
 public enum XenCall: String, Sendable, CaseIterable {
     case openMapper = "open /dev/xen/gntdev"
     case map = "xengnttab_map_domain_grant_refs"
@@ -10,15 +10,16 @@ public enum XenCall: String, Sendable, CaseIterable {
     case bindUnbound = "xenevtchn_bind_unbound_port"
     case bindInterdomain = "xenevtchn_bind_interdomain"
     case restrict = "xenevtchn_restrict"
-    case openStore = "xs_open"
-    case read = "xs_read"
-    case write = "xs_write"
-    case makeDirectory = "xs_mkdir"
-    case remove = "xs_rm"
-    case list = "xs_directory"
-    case setPermissions = "xs_set_permissions"
-    case watch = "xs_watch"
-    case unwatch = "xs_unwatch"
-    case startTransaction = "xs_transaction_start"
-    case endTransaction = "xs_transaction_end"
+    case openStore = "open XenStore"
+    case read = "XS_READ"
+    case write = "XS_WRITE"
+    case makeDirectory = "XS_MKDIR"
+    case remove = "XS_RM"
+    case list = "XS_DIRECTORY"
+    case setPermissions = "XS_SET_PERMS"
+    case watch = "XS_WATCH"
+    case unwatch = "XS_UNWATCH"
+    case startTransaction = "XS_TRANSACTION_START"
+    case endTransaction = "XS_TRANSACTION_END"
+    case isIntroduced = "XS_IS_DOMAIN_INTRODUCED"
 }

@@ -2,7 +2,7 @@ import Glibc
 
 /// A call to Xen that failed. Its description names the limit that was met, if it may be one, and how to raise it.
 public struct XenError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What failed: the C function, the ioctl or the file (`XenCall`).
+    /// What failed: the C function, the ioctl, XenStore's message or the file (`XenCall`).
     public let call: String
     /// The error number that it left, positive.
     public let errno: Int32

@@ -25,6 +25,6 @@ public struct XenPlatform: Sendable {
         XenPlatform(
             mapper: SystemGrantMapper(), allocator: SystemGrantAllocator(),
             channels: { () throws(XenError) in try SystemEventChannels() },
-            store: { () throws(XenError) in try SystemStore() })
+            store: { () throws(XenError) in SystemStore(try StoreConnection()) })
     }
 }

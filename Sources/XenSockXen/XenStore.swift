@@ -17,7 +17,7 @@ public protocol XenStore: XenStoreAccess, Sendable {
     /// `@introduceDomain` and `@releaseDomain` fire when any domain comes or goes; for the control domain only.
     func watch(_ path: String, token: String) throws(XenError)
 
-    /// Ends a watch. Events of it that fired before may still come.
+    /// Ends a watch. No event with its token comes any more, unless another watch has the same.
     func unwatch(_ path: String, token: String) throws(XenError)
 
     /// The node that changed, or the watch's own at first, and the watch's token, without waiting; nil if none fired.
@@ -27,9 +27,9 @@ public protocol XenStore: XenStoreAccess, Sendable {
     /// `XenStoreLimits.transactionAttempts` times; then throws EAGAIN. An error that `body` throws abandons it.
     func transaction(_ body: (any XenStoreTransaction) throws(XenError) -> Void) throws(XenError)
 
-    /// Whether the domain exists and has not been released (`xs_is_domain_introduced`): tells whom `@releaseDomain` and
+    /// Whether the domain exists and has not been released (`XS_IS_DOMAIN_INTRODUCED`): tells whom `@releaseDomain` and
     /// `@introduceDomain` meant.
-    func isIntroduced(_ domain: DomainID) -> Bool
+    func isIntroduced(_ domain: DomainID) throws(XenError) -> Bool
 
     /// The domain this is: what the toolstack wrote to `domid` in its directory. ENOENT where it is missing.
     var ownDomain: DomainID { get throws(XenError) }
@@ -60,6 +60,8 @@ public protocol XenStoreAccess: AnyObject {
 public enum XenStoreLimits {
     /// Bytes of one request or answer, path and value together (`XENSTORE_PAYLOAD_MAX`).
     public static let payload = 4096
+    /// Bytes of a request: Linux's /dev/xen/xenbus counts its header of 16 bytes too.
+    public static let request = payload - 16
     /// Bytes of an absolute path (`XENSTORE_ABS_PATH_MAX`).
     public static let absolutePath = 3072
     /// Bytes of a relative path (`XENSTORE_REL_PATH_MAX`).

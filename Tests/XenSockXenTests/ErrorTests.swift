@@ -32,7 +32,7 @@ import XenSockXen
 
     @Test func callsNothingALimitThatIsNone() {
         for call in XenCall.allCases { #expect(XenError(call, errno: EACCES).limits.isEmpty) }
-        #expect(XenError(.read, errno: EINVAL).description == "xs_read: Invalid argument")
+        #expect(XenError(.read, errno: EINVAL).description == "XS_READ: Invalid argument")
         #expect(XenError(call: "something else", errno: ENOSPC).limits.isEmpty)
     }
 

@@ -55,9 +55,18 @@ int cxen_deallocate(int gntalloc, uint64_t offset, uint32_t count) {
     return ioctl(gntalloc, IOCTL_GNTALLOC_DEALLOC_GREF, &arguments);
 }
 
+int cxen_store_errno(const char *name) {
+    for (size_t error = 0; error < sizeof xsd_errors / sizeof xsd_errors[0]; error++)
+        if (strcmp(xsd_errors[error].errstring, name) == 0) return xsd_errors[error].errnum;
+    /* oxenstored's own. */
+    return strcmp("EQUOTA", name) == 0 ? EDQUOT : EINVAL;
+}
+
 int cxen_memory(size_t size) {
-    int descriptor = memfd_create("xen-pages", MFD_CLOEXEC);
-    if (descriptor >= 0 && ftruncate(descriptor, (off_t)size) != 0) {
+    int descriptor = memfd_create("xen-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* As little as granted pages can it shrink under a mapping. */
+    if (descriptor >= 0 && (ftruncate(descriptor, (off_t)size) != 0 ||
+                            fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)) {
         int error = errno;
         close(descriptor);
         errno = error;

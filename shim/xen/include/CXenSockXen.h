@@ -6,13 +6,16 @@
 #error "XenSock needs Xen's headers and static libraries: install libxen-dev"
 #endif
 
+/* Before xs_wire.h, which names error numbers only then. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xenstore.h>
+#include <xen/io/xs_wire.h>
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wnullability-completeness"
@@ -32,6 +35,9 @@ int cxen_allocate(int gntalloc, uint16_t domain, uint32_t count, uint64_t *_Nonn
 
 /* Gives the allocation's index up: nobody can map it any more. 0, or -1 with errno. */
 int cxen_deallocate(int gntalloc, uint64_t offset, uint32_t count);
+
+/* The error number that xenstored names; EINVAL for one that nobody knows. */
+int cxen_store_errno(const char *_Nonnull name);
 
 /* A memfd of `size` bytes of zeros, close-on-exec. -1 with errno. */
 int cxen_memory(size_t size);

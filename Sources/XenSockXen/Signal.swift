@@ -2,7 +2,7 @@ import CXenSockXen
 import Glibc
 
 /// An eventfd that is readable while it is raised.
-final class SimulatedSignal {
+final class Signal {
     let descriptor: Int32
     private var isRaised = false
 

@@ -1,0 +1,79 @@
+import Glibc
+import Logging
+import XenSockBackend
+import XenSockGuest
+import XenSockPVCalls
+import XenSockWire
+import XenSockXen
+
+/// The backend domain behind the agent: the guest's device in the place of a service's session socket
+/// (docs/PROTOCOL.md, 3.7).
+///
+/// There is one in a process.
+public final class XenUpstream {
+    public let network: any SocketNetwork
+    public let resolver: any NameResolver
+    private let device: GuestDevice
+    private let dock: Dock?
+    private let joined: (Service) throws -> Void
+    private let stopped: () -> Void
+
+    /// Finds the device, and what its backend speaks; waits for both, and says so.
+    ///
+    /// - Parameters:
+    ///   - wantsSessions: `xensock2` where the backend has it; else `pvcalls1` in any case.
+    ///   - isStopping: asked now and then while it waits.
+    /// - Throws: ``UpstreamError``.
+    public init(
+        platform: XenPlatform, wantsSessions: Bool, configuration: Dock.Configuration, log: Logger,
+        isStopping: () -> Bool
+    ) throws(UpstreamError) {
+        do throws(XenError) {
+            // What is missing is missed now, where somebody is told.
+            _ = try platform.store()
+            _ = try platform.channels()
+            try platform.allocator.allocate(pages: 1, for: .control).free()
+            device = try GuestDevice(platform: platform, wantsSessions: wantsSessions, log: log)
+        } catch {
+            throw UpstreamError(description: "--xen: \(error)")
+        }
+        while device.dialect == nil {
+            var entry = pollfd(fd: device.descriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&entry, 1, 500) > 0 { device.handle() }
+            if isStopping() { throw UpstreamError(description: "stopped while it waited for the device") }
+        }
+        guard device.dialect == .xensock2 else {
+            do throws(XenError) {
+                let upstream = try PVCallsUpstream(device: device, log: log)
+                dock = nil
+                network = upstream.network
+                resolver = upstream.resolver
+                joined = upstream.join
+                stopped = upstream.stop
+            } catch {
+                throw UpstreamError(description: "\(error)")
+            }
+            return
+        }
+        do throws(DockError) {
+            let dock = try Dock(device: device, platform: platform, configuration: configuration, log: log)
+            self.dock = dock
+            stopped = dock.stop
+            dock.start()
+        } catch {
+            throw UpstreamError(description: "\(error)")
+        }
+        let upstream = try Upstream(path: configuration.ownPath, dialect: "xensock2", log: log)
+        network = upstream.network
+        resolver = upstream.resolver
+        joined = upstream.join
+    }
+
+    /// Takes part in the reactor of the service that uses ``network`` and ``resolver``.
+    ///
+    /// - Throws: `ServiceError`.
+    public func join(_ service: Service) throws { try joined(service) }
+
+    /// Ends the device in order. The service has returned.
+    public func stop() { stopped() }
+}
