@@ -47,6 +47,8 @@ public final class PVCallsNetwork: SocketNetwork {
     static let answerLimit: UInt64 = 1_000_000_000
     /// How long `out` of a closed socket may stand still, in nanoseconds.
     static let drainLimit: UInt64 = 60_000_000_000
+    /// Likewise of one that is to be reset: natively what was sent before is mostly with the peer.
+    static let abortLimit: UInt64 = 1_000_000_000
     /// Connections accepted ahead of accept(2) for each listener. The others wait in the backend.
     static let acceptedAhead = 4
     /// How long nothing is to use the device before it is connected again, in nanoseconds.

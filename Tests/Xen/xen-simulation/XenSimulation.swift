@@ -15,6 +15,8 @@ struct XenSimulation: ParsableCommand {
     @Option var policy: String?
     /// Sessions at that path are on the device directly.
     @Option var direct: String?
+    /// `pvcalls1`: the agent asks for no sessions.
+    @Option var dialect = "xensock2"
     @OptionGroup var daemon: DaemonOptions
 
     func run() throws {
@@ -53,7 +55,7 @@ struct XenSimulation: ParsableCommand {
                 xen.createDevice("pvcalls", frontend: 1)
                 backend = try Backend(xen, path: path + ".dom0", log: service.log)
                 let made = try XenUpstream(
-                    platform: xen.platform(domain: 1), wantsSessions: true,
+                    platform: xen.platform(domain: 1), wantsSessions: dialect == "xensock2",
                     configuration: Dock.Configuration(ownPath: path + ".xen", directPath: direct, grantLimit: 1 << 19),
                     log: service.log, isStopping: { false })
                 upstream = made

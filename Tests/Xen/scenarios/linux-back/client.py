@@ -6,9 +6,9 @@ import socket
 import sys
 import zlib
 
-sys.path.insert(0, "/lab/inside")
+sys.path.insert(0, "/lab/inside/xenlab")
 
-from xenlab.traffic import digest, get, put, serve  # noqa: E402
+from traffic import digest, get, put, serve  # noqa: E402
 
 action, port = sys.argv[1], int(sys.argv[2])
 server = ("127.0.0.1", port)

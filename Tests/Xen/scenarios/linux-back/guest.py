@@ -11,7 +11,7 @@ PORT = 7001
 with open("/tmp/policy.toml", "w") as policy:
     policy.write('default = "allow"\nallow_users = ["*"]\n')
 agent = start(
-    ["/usr/local/bin/xensock", "agent", "--upstream", "xen", "--socket", SOCKET, "--policy", "/tmp/policy.toml"],
+    ["/usr/local/bin/xensock", "agent", "--xen", "--socket", SOCKET, "--policy", "/tmp/policy.toml"],
     variables={"XENSOCK_DEBUG": "1"},
 )
 server, paced = hear("server"), hear("paced")
