@@ -105,7 +105,7 @@ if embedded {
         .target(
             name: "XenSockPVCalls",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen",
+                "CXenSockSystem", "XenSockBackend", "XenSockRing", "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
@@ -130,6 +130,12 @@ if embedded {
         .testTarget(
             name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .testTarget(
+            name: "XenSockPVCallsTests",
+            dependencies: [
+                "XenSockBackend", "XenSockPVCalls", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "xen-simulation",
             dependencies: [
@@ -139,12 +145,6 @@ if embedded {
             ],
             path: "Tests/Xen/xen-simulation"),
         .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
-        .testTarget(
-            name: "XenSockPVCallsTests",
-            dependencies: [
-                "XenSockBackend", "XenSockPVCalls", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen",
-                .product(name: "Logging", package: "swift-log"),
-            ]),
         .executableTarget(
             name: "ring-stress",
             dependencies: [

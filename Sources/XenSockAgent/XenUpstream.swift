@@ -16,7 +16,6 @@ public final class XenUpstream {
     private let device: GuestDevice
     private let dock: Dock?
     private let joined: (Service) throws -> Void
-    private let stopped: () -> Void
 
     /// Finds the device, and what its backend speaks; waits for both, and says so.
     ///
@@ -37,28 +36,35 @@ public final class XenUpstream {
         } catch {
             throw UpstreamError(description: "--xen: \(error)")
         }
-        while device.dialect == nil {
+        // A backend that publishes is hardly done with the rest; programs that begin now would miss it.
+        let end = monotonicSeconds() + 5
+        while device.connection == nil, device.dialect == nil || monotonicSeconds() < end {
             var entry = pollfd(fd: device.descriptor, events: Int16(POLLIN), revents: 0)
             if poll(&entry, 1, 500) > 0 { device.handle() }
             if isStopping() { throw UpstreamError(description: "stopped while it waited for the device") }
         }
         guard device.dialect == .xensock2 else {
-            do throws(XenError) {
-                let upstream = try PVCallsUpstream(device: device, log: log)
-                dock = nil
-                network = upstream.network
-                resolver = upstream.resolver
-                joined = upstream.join
-                stopped = upstream.stop
-            } catch {
-                throw UpstreamError(description: "\(error)")
+            // Its sockets would not survive a change of dialect anyway; the network stays what it is.
+            device.wantsSessions = false
+            let device = device
+            guard let calls = try? PVCallsNetwork(log: log), let resolver = NumericResolver() else {
+                throw UpstreamError(description: "the process has no descriptors left")
+            }
+            device.connected = { calls.attach($0) }
+            calls.renew = { device.reconnect("requests that are not answered") }
+            if let connection = device.connection { calls.attach(connection) }
+            dock = nil
+            network = calls
+            self.resolver = resolver
+            joined = { service in
+                try calls.join(service)
+                try service.watch(device.descriptor) { device.handle() }
             }
             return
         }
         do throws(DockError) {
             let dock = try Dock(device: device, platform: platform, configuration: configuration, log: log)
             self.dock = dock
-            stopped = dock.stop
             dock.start()
         } catch {
             throw UpstreamError(description: "\(error)")
@@ -75,5 +81,15 @@ public final class XenUpstream {
     public func join(_ service: Service) throws { try joined(service) }
 
     /// Ends the device in order. The service has returned.
-    public func stop() { stopped() }
+    public func stop() {
+        if let dock { dock.stop() } else { device.close() }
+    }
+}
+
+extension GuestConnection: PVCallsConnection {}
+
+private func monotonicSeconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec
 }

@@ -6,7 +6,7 @@ import XenSockWire
 extension Service {
     /// Requests of one session performed in one turn, at most.
     static var commandBudget: Int { 32 }
-    /// For how many others one that moves datagrams counts: it can take as long as a ring holds.
+    /// For how many others one counts that moves datagrams, or maps a guest's ring: it can take as long as a ring holds.
     static var movingCost: Int { 8 }
 
     func runCommands(_ session: Session) {
@@ -29,7 +29,7 @@ extension Service {
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
-                spent += Self.cost(incoming)
+                spent += Self.cost(incoming, session)
                 let response = execute(incoming, of: session)
                 guard !session.isBroken else { return }
                 if let response { answer(response, to: session) }
@@ -40,9 +40,10 @@ extension Service {
         }
     }
 
-    private static func cost(_ incoming: IncomingRequest) -> Int {
+    private static func cost(_ incoming: IncomingRequest, _ session: Session) -> Int {
         switch incoming.content {
         case .success(.flush), .success(.look): movingCost
+        case .success(.socket), .success(.connect), .success(.accept): session.xen == nil ? 1 : movingCost
         default: 1
         }
     }

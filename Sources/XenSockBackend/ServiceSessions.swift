@@ -177,7 +177,8 @@ extension Service {
 
     /// The frontend broke the protocol.
     func violate(_ session: Session, _ reason: String) {
-        report("session \(session.id) of process \(session.credentials.processID): \(reason)")
+        let domain = session.credentials.domainID.map { " of domain \($0)" } ?? ""
+        report("session \(session.id) of process \(session.credentials.processID)\(domain): \(reason)")
         session.isBroken = true
         end(session, reason: "violation")
     }

@@ -123,7 +123,7 @@ public final class XenDevices {
         changed = []
         var isAlive: [DomainID: Bool] = [:]
         for key in keys {
-            let alive = isAlive[key.domain] ?? ((try? store.isIntroduced(key.domain)) ?? true)
+            let alive = isAlive[key.domain] ?? exists(key.domain)
             isAlive[key.domain] = alive
             if devices[key] == nil { find(key) }
             guard let device = devices[key] else { continue }
@@ -135,6 +135,9 @@ public final class XenDevices {
         domains = domains.filter { inUse.contains($0.key) || $0.value.sockets > 0 }
         startTicking()
     }
+
+    /// Whether a domain exists, as far as XenStore tells this one.
+    private func exists(_ domain: DomainID) -> Bool { (try? store.isIntroduced(domain)) ?? true }
 
     /// A directory that was not known. One that is not complete yet is found again by what is written to it.
     private func find(_ key: Key) {
@@ -180,7 +183,7 @@ public final class XenDevices {
 
     private func tick(now: UInt64) -> Bool {
         for (key, device) in devices where device.isTimed {
-            device.tick(now: now, isAlive: (try? store.isIntroduced(key.domain)) ?? true)
+            device.tick(now: now, isAlive: exists(key.domain))
             settle(device, key)
         }
         if !changed.isEmpty { lookAtChanged() }

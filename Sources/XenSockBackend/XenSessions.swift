@@ -80,7 +80,9 @@ final class XenSessions: XenConnection {
             case .failure(let error): answer(request, error.ret)
             }
         case .end:
-            guard let known = sessions[request.id], known.ending == nil else { return answer(request, 0 &- Errno.enoent) }
+            guard let known = sessions[request.id], known.ending == nil else {
+                return answer(request, 0 &- Errno.enoent)
+            }
             known.ending = request
             service.end(known.session, reason: "ended by the agent")
             finish(known)
@@ -102,6 +104,7 @@ final class XenSessions: XenConnection {
     /// END is answered when nobody waits for a lock of the dead any more.
     fileprivate func finish(_ ended: GuestSession) {
         guard let request = ended.ending, ended.heldLocks == 0, !isClosed else { return }
+        ended.ending = nil
         sessions[request.id] = nil
         answer(request, 0)
     }

@@ -40,7 +40,9 @@ package struct Toolstack {
     package func domain(_ text: String) throws(DaemonError) -> DomainID {
         let number = try attempt { () throws(XenError) in try named(text) }
         guard let number else { throw DaemonError("there is no domain \"\(text)\"; `xl list` shows those that there are") }
-        guard (try? store.isIntroduced(number)) == true else { throw DaemonError("there is no domain \(number)") }
+        guard try attempt({ () throws(XenError) in try store.isIntroduced(number) }) else {
+            throw DaemonError("there is no domain \(number)")
+        }
         guard number != own else { throw DaemonError("\(text) is this domain: a domain has no device of its own") }
         return number
     }

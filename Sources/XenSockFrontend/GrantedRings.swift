@@ -70,6 +70,8 @@ enum GrantedRings {
         let answer = Commands.ask(state, mask, life, .ring, &frame, SessionFrame.Ring.size, -1, -1)
         defer { Frames.drop(answer.memory, answer.doorbell) }
         if answer.error != 0 { return -Int(answer.error) }
+        // The process had no room for the descriptor.
+        if answer.memory < 0 { return -Int(EMFILE) }
         guard answer.port == port, answer.order > 0, answer.order <= Arena.maximumOrder,
             answer.order >= order || order < DatagramRecord.minimumOrder,
             answer.pages == 1 &+ UInt32(1) &<< answer.order, let offset = answer.offset,

@@ -50,7 +50,9 @@ extension Dock {
         memset(entry, 0, 64)
         entry.storeBytes(of: number, toByteOffset: EntryLayout.requestID, as: UInt32.self)
         entry.storeBytes(of: request.session.id, toByteOffset: EntryLayout.id, as: UInt64.self)
-        func store(_ value: UInt32, _ offset: Int) { entry.storeBytes(of: value, toByteOffset: offset, as: UInt32.self) }
+        func store(_ value: UInt32, _ offset: Int) {
+            entry.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+        }
         switch request {
         case .session(let session):
             typealias Field = XenSession.Entry

@@ -83,7 +83,8 @@ extension Dock {
     func hello(_ session: DockSession, wantedPorts: UInt32) {
         guard let connection else { return refuse(session, ENETDOWN) }
         let granularity = Arena.portGranularity
-        let wanted = min(max(wantedPorts == 0 ? 1024 : wantedPorts, XenSession.minimumPorts), configuration.maximumPorts)
+        let wanted = min(
+            max(wantedPorts == 0 ? 1024 : wantedPorts, XenSession.minimumPorts), configuration.maximumPorts)
         let ports = (wanted + granularity - 1) / granularity * granularity
         do throws(XenError) {
             session.memory = try allocate(ports, for: session, connection)

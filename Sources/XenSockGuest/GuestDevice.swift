@@ -21,7 +21,7 @@ public final class GuestDevice {
     public private(set) var dialect: Dialect?
 
     /// Whether sessions are wanted where the backend has them; without, the dialect is always `pvcalls1`.
-    private let wantsSessions: Bool
+    public var wantsSessions: Bool
     private let platform: XenPlatform
     private let log: Logger
     private let poller: Poller
@@ -104,13 +104,6 @@ public final class GuestDevice {
             channels.unmask(port)
             connection?.take(port)
         }
-    }
-
-    /// Ends the connection and makes another, with a new command ring.
-    ///
-    /// - Parameter reason: for the log.
-    public func renew(_ reason: String) {
-        if case .connected = phase { reset(reason) }
     }
 
     /// Ends the connection in order. Waits for the backend, a second at most.
@@ -411,8 +404,19 @@ public final class GuestDevice {
         poller.alarm(after: 0)
     }
 
+    /// Ends the connection and makes another: the command ring is of no more use.
+    public func reconnect(_ reason: String) {
+        guard connection != nil else { return }
+        log.warning("the device connects anew: \(reason)")
+        close(because: reason)
+    }
+
     private func violated(_ reason: String) {
         log.error("the backend broke the protocol: \(reason)")
+        close(because: reason)
+    }
+
+    private func close(because reason: String) {
         report(reason)
         endConnection()
         write(.closing)

@@ -176,7 +176,8 @@ public struct OutRingBack {
     ///   - waiting: what `waiting()` said, or less.
     ///   - indexes: 4096 bytes of zeros. Not owned.
     ///   - data: `size` bytes. Not owned.
-    public func copy(_ waiting: UInt32, indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer) -> OutRingBack {
+    public func copy(_ waiting: UInt32, indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer) -> OutRingBack
+    {
         let copy = OutRingBack(indexes: indexes, data: data, size: size, startingAt: consumed)
         let (source, target) = (bytes(waiting, limit: waiting), copy.bytes(waiting, limit: waiting))
         target.first.copyMemory(from: UnsafeRawBufferPointer(source.first))

@@ -26,6 +26,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
     private var early: [UInt32: Response] = [:]
     /// The agent does nothing for this session while it is set.
     var isAsleep = false
+    private var hasEvent = false
 
     /// The agent's end of a placeholder and what it did for it.
     private struct Pair {
@@ -55,6 +56,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
             page: control.base + XenSockWire.Arena.commandRingOffset, layout: .pvcalls)
         control.base.storeBytes(of: ArenaHeader.magicValue, as: UInt64.self)
         control.base.storeBytes(of: ports, toByteOffset: ArenaHeader.ports, as: UInt32.self)
+        _ = bell.sleep()
         list(DockRegion.ports, ports)
         list(DockRegion.controlPages, controlPages)
         list(DockRegion.dockPages, dockPages)
@@ -153,7 +155,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
                 allocation = try agent.platform.allocator.allocate(pages: 1 + (1 << Int(order)), for: .control)
                 allocations[port] = allocation
             }
-            serve()
+            serve(port)
             guard pairs[port] == nil else { throw ClientError(description: "the port has a pair") }
             var minimum: Int32 = 1
             setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &minimum, 4)
@@ -178,14 +180,29 @@ final class GuestClient: TestSession, @unchecked Sendable {
 
     func word(_ port: UInt32, _ offset: Int) -> SharedWord32 { SharedWord32(line(port) + offset) }
 
-    /// One turn of the agent for this session. Under the agent's lock.
-    func serve() {
-        guard !isAsleep else { return }
-        bell.takePending { if $0 == 0 { LinuxKernel().signal(eventDescriptor: kicked) } }
-        for port in Array(pairs.keys) { serve(port) }
-        _ = bell.sleep()
+    /// An event came at the session's channel: what rang is looked at, and nothing else. Under the agent's lock.
+    func takeEvents() {
+        guard !isAsleep else { return hasEvent = true }
+        hasEvent = false
+        repeat {
+            bell.takePending {
+                if $0 == 0 {
+                    kernel.signal(eventDescriptor: kicked)
+                } else {
+                    serve($0)
+                }
+            }
+        } while !bell.sleep()
     }
 
+    /// Looks at the ends of the placeholders themselves.
+    func lookAround() {
+        guard !isAsleep else { return }
+        if hasEvent { takeEvents() }
+        for port in Array(pairs.keys) { look(port, answering: nil) }
+    }
+
+    /// Does what the backend asks for in a port's line.
     private func serve(_ port: UInt32) {
         guard var pair = pairs[port] else { return }
         let looks = word(port, PlaceholderLine.looks).loadOrdered()
@@ -198,7 +215,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
         let fillers = word(port, PlaceholderLine.fillers).loadOrdered()
         pair.owed += min(fillers &- pair.fillers, PlaceholderLine.maximumFillers)
         pair.fillers = fillers
-        while pair.owed > 0, kernel.receiveFiller(pair.descriptor) > 0 { pair.owed -= 1 }
+        receiveOwed(&pair)
         let purges = word(port, PlaceholderLine.purges).loadOrdered()
         if purges != pair.purges {
             while kernel.receiveFiller(pair.descriptor) > 0 {}
@@ -215,13 +232,25 @@ final class GuestClient: TestSession, @unchecked Sendable {
         if added & PlaceholderLine.End.write != 0 { _ = kernel.shutdown(pair.descriptor, how: ShutdownHow.write) }
         if added & PlaceholderLine.End.read != 0 { _ = kernel.shutdown(pair.descriptor, how: ShutdownHow.read) }
         pair.ends = ends
+        pairs[port] = pair
+        look(port, answering: looks)
+    }
+
+    private func receiveOwed(_ pair: inout Pair) {
+        while pair.owed > 0, kernel.receiveFiller(pair.descriptor) > 0 { pair.owed -= 1 }
+    }
+
+    /// Tells the backend what stands at a placeholder.
+    private func look(_ port: UInt32, answering looks: UInt32?) {
+        guard var pair = pairs[port] else { return }
+        receiveOwed(&pair)
         var changed = false
         let polled = kernel.poll(pair.descriptor, .input)
-        let watched = ends & PlaceholderLine.End.watchFillers != 0
+        let watched = pair.ends & PlaceholderLine.End.watchFillers != 0
         let filler: UInt32 = watched && pair.owed == 0 && polled.contains(.input) ? 1 : 0
         changed = set(port, PlaceholderLine.filler, filler) || changed
         if isHungUp(pair, polled) { changed = set(port, PlaceholderLine.hangup, 1) || changed }
-        changed = set(port, PlaceholderLine.looked, looks) || changed
+        if let looks { changed = set(port, PlaceholderLine.looked, looks) || changed }
         pairs[port] = pair
         if changed { ring(port) }
     }

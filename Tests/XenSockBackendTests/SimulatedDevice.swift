@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Synchronization
 import XenSockWire
 import XenSockXen
 
@@ -61,8 +62,15 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     var boundPorts: Int { handlers.count - 1 }
 }
 
+/// A flag for several threads.
+final class Running: Sendable {
+    private let flag = Atomic(true)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func clear() { flag.store(false, ordering: .relaxed) }
+}
+
 /// A service with a device of one guest, in a simulated Xen.
-final class XenFixture: @unchecked Sendable {
+final class SessionsFixture: @unchecked Sendable {
     let xen = SimulatedXen()
     let guest: DomainID
     let service: Service
@@ -70,6 +78,8 @@ final class XenFixture: @unchecked Sendable {
     let agent: TestAgent
     private let path: String
     private var thread = pthread_t()
+    /// Until a test's workers are to end.
+    let running = Running()
     private let inbox: Int32
     private var jobs: [() -> Void] = []
     private var done = 0
@@ -145,6 +155,13 @@ final class XenFixture: @unchecked Sendable {
         service.stop()
         pthread_join(thread, nil)
         agent.stop()
+    }
+
+    /// Whether no session and no socket is left.
+    var isServiceIdle: Bool {
+        var isIdle = false
+        onService { [service] in isIdle = service.isIdle }
+        return isIdle
     }
 
     /// Pages of the guest that the backend has mapped, without the command ring's.

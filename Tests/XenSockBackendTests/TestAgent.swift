@@ -142,8 +142,9 @@ final class TestAgent: @unchecked Sendable {
                 while let port = channels.nextPending() {
                     channels.unmask(port)
                     if port == ringPort { LinuxKernel().signal(eventDescriptor: answered) }
+                    sessions.first { $0.channel == port }?.takeEvents()
                 }
-                for session in sessions { session.serve() }
+                for session in sessions { session.lookAround() }
             }
         }
     }
