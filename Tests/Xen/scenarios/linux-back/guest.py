@@ -1,9 +1,8 @@
 import signal
 import sys
-import time
 from pathlib import Path
 
-from xenlab import USER, case, hear, note, run, start, tell
+from xenlab import USER, case, eventually, hear, note, run, start, tell
 from xenlab.traffic import digest, pattern
 
 SOCKET = "/run/xensock/xensock.sock"
@@ -93,7 +92,8 @@ def _():
     client("listeners", 7100, 20)
     client("echo", server)
     # Once nothing uses the device it is connected again, with a whole command ring.
-    time.sleep(3)
+    eventually(lambda: "connects anew" in agent.err, 10)
+    eventually(lambda: agent.err.count("connected to domain 0") == 2, 20)
     client("listeners", 7200, 20)
     client("echo", server)
 
