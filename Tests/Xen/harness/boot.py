@@ -1,4 +1,4 @@
-"""Runs Xen, dom0 and its guests in QEMU's software emulation, for as long as the scenario's deadline."""
+"""Runs Xen, dom0 and its guests in QEMU's software emulation, until the scenario's deadline at most."""
 
 import ctypes
 import gzip
@@ -38,7 +38,9 @@ def command(root: Path, scenario: Scenario, built: Built, log: Path) -> list[str
     kernel = f"{modules.vmlinux(root)} console=hvc0 rdinit=/init rootfstype=ramfs loglevel=5 panic=1 lab.script={scenario.dom0.script}"
     return [
         "qemu-system-x86_64",
-        *("-accel", "tcg,thread=multi", "-smp", "1", "-m", str(machine)),
+        # The machine's clock counts its instructions, and idle time is skipped: a busy host makes no case late.
+        *("-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-rtc", "clock=vm"),
+        *("-smp", "1", "-m", str(machine)),
         # No SMAP, with which dom0 dies at once, and no AVX, which this emulation does not trap for lazy switching.
         *("-cpu", "qemu64,+rdrand", "-no-reboot", "-nodefaults", "-display", "none", "-monitor", "none"),
         *("-serial", f"file:{log}", "-serial", "stdio"),
@@ -48,6 +50,16 @@ def command(root: Path, scenario: Scenario, built: Built, log: Path) -> list[str
         f"console=com1 com1=115200,8n1 dom0_mem={memory}M,max:{memory}M loglvl=warning guest_loglvl=all"
         " conring_size=1m spec-ctrl=eager-fpu gnttab_max_frames=256",
     ]
+
+
+PATIENCE = 5
+"""How many seconds a boot may take for each that its deadline allows the emulator to compute: others compute too."""
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 PR_SET_PDEATHSIG = 1
@@ -64,7 +76,7 @@ def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Ju
     log = directory / "console.log"
     log.touch()
     begun = time.monotonic()
-    end = begun + scenario.deadline
+    end = begun + PATIENCE * scenario.deadline
     emulator = subprocess.Popen(
         command(root, scenario, built, log),
         stdin=subprocess.DEVNULL,
@@ -75,9 +87,9 @@ def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Ju
     try:
         with selectors.DefaultSelector() as ready:
             ready.register(emulator.stdout, selectors.EVENT_READ)
-            rest = b""
-            while (left := end - time.monotonic()) > 0:
-                if not ready.select(left):
+            rest = data = b" "
+            while processor_time(emulator.pid) < scenario.deadline and time.monotonic() < end:
+                if not ready.select(1):
                     continue
                 data = os.read(emulator.stdout.fileno(), 1 << 16)
                 if not data:
@@ -85,7 +97,8 @@ def run(root: Path, scenario: Scenario, built: Built, directory: Path, judge: Ju
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     judge.report(line.decode(errors="replace").strip())
-        late = emulator.poll() is None and time.monotonic() >= end
+            late = data != b""
+            judge.note(f"the emulator computed {processor_time(emulator.pid):.1f} s")
     finally:
         emulator.kill()
         _, errors = emulator.communicate(timeout=10)

@@ -85,7 +85,7 @@ class Judge:
             message = "\n".join(lines[max(0, faults[0] - 3) : faults[0] + TAIL])
         self.line(not faults, seconds, "no kernel, nor Xen, printed a fault", message)
         if late:
-            self.line(False, seconds, f"the machine was off within {self.scenario.deadline} s")
+            self.line(False, seconds, f"the machine was off after {self.scenario.deadline} s of computing")
         if self.failed > before or self.failed and not lines:
             shown = lines[-TAIL:] if not self.verbose else lines
             print("       the console's end:\n" + "".join(f"       | {line}\n" for line in shown), end="")

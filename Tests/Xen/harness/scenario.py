@@ -45,8 +45,8 @@ class Scenario:
 
     dom0: Domain
     guests: list[Domain] = field(default_factory=list)
-    deadline: int = 150
-    """Seconds of wall time for the boot, after which the machine is ended and what has not been reported failed."""
+    deadline: int = 120
+    """Seconds that the emulator may compute, after which the machine is ended and what has not been reported failed."""
     about: str = ""
     name: str = ""
     directory: Path = SCENARIOS

@@ -5,7 +5,7 @@ import sys
 
 sys.path[:0] = ["/lab/inside", "/lab/scenario"]
 
-from xenlab import cases, domain, guests, report  # noqa: E402
+from xenlab import cases, domain, guests, rendezvous, report  # noqa: E402
 
 
 def main():
@@ -13,6 +13,8 @@ def main():
     try:
         if domain.IS_DOM0:
             guests.start_all()
+        else:
+            rendezvous.come_in()
         runpy.run_path(f"/lab/scenario/{script}", run_name="__main__")
     except BaseException:
         report.failure_outside(f"{script} before its cases")

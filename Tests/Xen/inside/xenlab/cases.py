@@ -19,7 +19,7 @@ _cases = []
 _lingers = False
 
 
-def case(name: str, limit: float = 30):
+def case(name: str, limit: float = 60):
     """Declares a case, which is ended after `limit` seconds. The function takes nothing; what it returns is ignored."""
 
     def declare(function):
@@ -76,9 +76,9 @@ KERNEL = "the kernel logged no fault"
 
 def check_kernel():
     def check():
-        log = subprocess.run(["dmesg"], capture_output=True, timeout=10).stdout.decode(errors="replace")
+        log = subprocess.run(["dmesg"], capture_output=True, timeout=30).stdout.decode(errors="replace")
         lines = log.splitlines()
         found = [number for number, text in enumerate(lines) if FAULTS.search(text)]
         assert not found, "\n".join(lines[max(0, found[0] - 3) : found[0] + 40])
 
-    run_case(KERNEL, check, 20)
+    run_case(KERNEL, check, 60)

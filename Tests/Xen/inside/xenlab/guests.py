@@ -14,7 +14,7 @@ CONFIGURATIONS = Path("/lab/guests")
 _guests = {}
 
 
-def xl(*arguments, limit: float = 30, status=0) -> str:
+def xl(*arguments, limit: float = 60, status=0) -> str:
     """Runs xl; its output."""
     done = subprocess.run(
         ["xl", *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit
@@ -36,7 +36,17 @@ class Guest:
         self.destroyed = False
 
     def start(self, *lines: str):
-        """Creates the domain, with further lines for xl's configuration, and follows its console."""
+        """Creates the domain, with further lines for xl's configuration, waits until it is up and lets it begin."""
+        self.create(*lines)
+        self.let_begin()
+        return self
+
+    def let_begin(self):
+        self.hear("here", 180)
+        self.tell("begin")
+
+    def create(self, *lines: str):
+        """Creates the domain and follows its console. Its script does not begin before `let_begin()`."""
         configuration = Path(f"/run/xen/{self.name}.cfg")
         text = (CONFIGURATIONS / f"{self.name}.cfg").read_text()
         configuration.write_text(text + "".join(f"{line}\n" for line in lines))
@@ -47,7 +57,6 @@ class Guest:
         xl("create", "-q", configuration)
         self.id = int(xl("domid", self.name))
         threading.Thread(target=self._follow, args=(log,), daemon=True).start()
-        return self
 
     @property
     def path(self) -> str:
@@ -61,7 +70,7 @@ class Guest:
     def tell(self, word: str, value="1"):
         store.write(f"{self.path}/{FROM_DOM0}/{word}", value)
 
-    def hear(self, word: str, limit: float = 30) -> str:
+    def hear(self, word: str, limit: float = 60) -> str:
         """The value that the guest told, once it has."""
         return store.wait(f"{self.path}/{FROM_GUEST}/{word}", limit=limit)
 
@@ -119,8 +128,12 @@ def guest(name: str) -> Guest:
 
 
 def start_all():
-    for name in (CONFIGURATIONS / "started").read_text().split():
-        guest(name).start()
+    """Starts the scenario's guests. None begins before all are up, so that no limit of a case counts another's start."""
+    started = [guest(name) for name in (CONFIGURATIONS / "started").read_text().split()]
+    for one in started:
+        one.create()
+    for one in started:
+        one.let_begin()
 
 
 def wait_for_all():

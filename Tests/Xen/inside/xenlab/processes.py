@@ -12,7 +12,7 @@ USER = 1000
 LIBRARY = "/usr/local/lib/libxensock.so"
 
 
-def eventually(condition, limit: float = 10, message: str = "it did not happen"):
+def eventually(condition, limit: float = 20, message: str = "it did not happen"):
     """What `condition()` returns once that is true; fails after `limit` seconds."""
     end = time.monotonic() + limit
     while True:
@@ -61,14 +61,14 @@ class Program:
     def err(self) -> str:
         return self._text(self._err)
 
-    def wait(self, limit: float = 20) -> int:
+    def wait(self, limit: float = 30) -> int:
         """The exit status, negative for a signal; fails if it still runs after `limit` seconds."""
         try:
             return self.process.wait(limit)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {limit} s: {self}") from None
 
-    def await_output(self, text: str, limit: float = 20) -> str:
+    def await_output(self, text: str, limit: float = 30) -> str:
         """Standard output once it holds `text`."""
         eventually(lambda: text in self.out or self.process.poll() is not None, limit, f"no {text!r} from {self}")
         assert text in self.out, f"no {text!r} from {self}"
@@ -100,7 +100,7 @@ def start(arguments, **options) -> Program:
     return Program(arguments, **options)
 
 
-def run(arguments, *, limit: float = 20, status=0, **options) -> Program:
+def run(arguments, *, limit: float = 30, status=0, **options) -> Program:
     """Runs a program to its end; fails unless it exits with `status` (None: any) within `limit` seconds."""
     program = Program(arguments, **options)
     try:

@@ -13,6 +13,12 @@ def tell(word: str, value="1"):
     store.write(f"{FROM_GUEST}/{word}", value)
 
 
-def hear(word: str, limit: float = 30) -> str:
+def hear(word: str, limit: float = 60) -> str:
     """The value that dom0 told, once it has."""
     return store.wait(f"{FROM_DOM0}/{word}", limit=limit)
+
+
+def come_in():
+    """Says that the guest is there, and waits until dom0 lets its script begin."""
+    tell("here")
+    hear("begin", 600)

@@ -65,11 +65,11 @@ class Store:
         """Sets a node's permissions: "n0", "r1"; the first names the owner and what all others may do."""
         self._ask(SET_PERMS, path.encode() + b"\0", *(entry.encode() + b"\0" for entry in permissions))
 
-    def permitted(self, path: str) -> list[str]:
+    def permitted(self, path: str) -> "list[str]":
         """A node's permissions, as `permissions` takes them."""
         return [entry.decode() for entry in self._ask(GET_PERMS, path.encode() + b"\0").split(b"\0") if entry]
 
-    def wait(self, path: str, wanted=None, limit: float = 20) -> str:
+    def wait(self, path: str, wanted=None, limit: float = 60) -> str:
         """The node's value once there is one, or once it is `wanted`: a value, or a function of it."""
         end = time.monotonic() + limit
         while True:

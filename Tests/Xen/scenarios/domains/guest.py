@@ -24,7 +24,7 @@ def _():
     assert program.out == "1000\n" and "denied" in program.err, program
 
 
-@case("computes the same while dom0 computes", limit=60)
+@case("computes the same while dom0 computes")
 def _():
     tell("computing")
     compute(2.5)

@@ -7,7 +7,7 @@ from xenlab.traffic import get, measured, put, round_trips
 COUNT = 8 << 20
 
 
-@case("reaches dom0 over netfront and netback", limit=60)
+@case("reaches dom0 over netfront and netback")
 def _():
     server = (up(), int(hear("port")))
     for action in (put, get):
