@@ -69,6 +69,8 @@ protocol SocketKernel {
     /// Receives an urgent byte. Returns it, or a negative errno.
     func receiveUrgent(_ descriptor: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
+    /// Whether connections of that descriptor's kind can be shut down.
+    func shutsDown(_ descriptor: Int32) -> Bool
     func close(_ descriptor: Int32)
     func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
@@ -109,6 +111,8 @@ protocol SocketKernel {
 }
 
 extension SocketKernel {
+    func shutsDown(_ descriptor: Int32) -> Bool { true }
+
     func hasUnread(_ descriptor: Int32) -> Bool { isInputQueued(descriptor) }
 
     func isInputQueued(_ descriptor: Int32) -> Bool {

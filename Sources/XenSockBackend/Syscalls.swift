@@ -133,6 +133,8 @@ struct LinuxKernel: SocketKernel {
         return Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))
     }
 
+    func shutsDown(_ descriptor: Int32) -> Bool { owner(descriptor)?.shutsDown ?? true }
+
     func close(_ descriptor: Int32) {
         if let network = owner(descriptor) { return network.close(descriptor) }
         if descriptor >= XenPlaceholders.first, let placeholders { return placeholders.close(descriptor) }

@@ -25,12 +25,8 @@ extension PVCallsNetwork {
         if socket.phase == .connecting { connects.removeAll { $0 === socket } }
         socket.phase = .closing
         closing.append(socket)
-        if wasConnected, !socket.isAborted, let untaken = try? socket.ring?.untaken() {
-            socket.untaken = untaken
-            socket.drainEnd = clock() &+ Self.drainLimit
-        } else {
-            socket.untaken = 0
-        }
+        socket.untaken = wasConnected ? (try? socket.ring?.untaken()) ?? 0 : 0
+        socket.drainEnd = clock() &+ (socket.isAborted ? Self.abortLimit : Self.drainLimit)
         for arrival in socket.listener?.arrivals ?? [] { release(arrival) }
         socket.listener?.arrivals = []
         proceed(socket)
@@ -49,7 +45,7 @@ extension PVCallsNetwork {
         guard socket.untaken > 0, let ring = socket.ring, ring.outputError == 0, let untaken = try? ring.untaken(),
             untaken > 0
         else { return false }
-        if untaken != socket.untaken {
+        if untaken != socket.untaken, !socket.isAborted {
             socket.untaken = untaken
             socket.drainEnd = clock() &+ Self.drainLimit
         }
@@ -62,7 +58,28 @@ extension PVCallsNetwork {
         socket.ring?.close(connection)
         socket.ring = nil
         if let listener = socket.listener { takeBackOffer(listener) }
-        if sockets.isEmpty, closing.isEmpty, commands.count(.lost) > 0 { renew?() }
+        if isRenewalDue {
+            idleSince = clock()
+            schedule(clock() &+ Self.idleLimit)
+        }
+    }
+
+    /// Nothing uses the device, and half of the command ring is lost.
+    private var isRenewalDue: Bool {
+        sockets.isEmpty && closing.isEmpty && commands.count(.lost) >= PVCallsCommands.slots / 2
+    }
+
+    /// Has the device connected again, when nothing has used it for a while: sockets that are made meanwhile fail.
+    func renewIfIdle() {
+        guard let start = idleSince else { return }
+        guard connection != nil, isRenewalDue else {
+            idleSince = nil
+            return
+        }
+        let end = start &+ Self.idleLimit
+        guard clock() >= end else { return schedule(end) }
+        idleSince = nil
+        renew?()
     }
 
     private func takeBackOffer(_ listener: PVCallsSocket.Listener) {

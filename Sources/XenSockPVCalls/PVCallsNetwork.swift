@@ -36,6 +36,8 @@ public final class PVCallsNetwork: SocketNetwork {
     var nextDue: UInt64?
     /// When the want of pages, or of slots, was last reported.
     var shortageReported: UInt64?
+    /// Since when nothing has used a device whose command ring is half lost.
+    var idleSince: UInt64?
     private var isWithoutReported = false
     /// Called when the backend owes answers that it will never give, and nothing uses the device: to connect it again
     /// makes the command ring whole.
@@ -45,8 +47,12 @@ public final class PVCallsNetwork: SocketNetwork {
     static let answerLimit: UInt64 = 1_000_000_000
     /// How long `out` of a closed socket may stand still, in nanoseconds.
     static let drainLimit: UInt64 = 60_000_000_000
+    /// Likewise of one that is to be reset: natively what was sent before is mostly with the peer.
+    static let abortLimit: UInt64 = 1_000_000_000
     /// Connections accepted ahead of accept(2) for each listener. The others wait in the backend.
     static let acceptedAhead = 4
+    /// How long nothing is to use the device before it is connected again, in nanoseconds.
+    static let idleLimit: UInt64 = 1_000_000_000
     /// Pages that gntalloc's limit is raised to at most: the grant table of a domain as Xen makes it.
     static let grantedPages = 32_768
 
@@ -171,6 +177,7 @@ public final class PVCallsNetwork: SocketNetwork {
     }
 
     func makeSocket() -> PVCallsSocket {
+        idleSince = nil
         defer { nextID += 1 }
         return PVCallsSocket(id: nextID)
     }
@@ -285,5 +292,6 @@ public final class PVCallsNetwork: SocketNetwork {
         nextDue = nil
         for socket in closing { proceed(socket) }
         for socket in sockets.values where socket.listener != nil { offer(socket) }
+        renewIfIdle()
     }
 }

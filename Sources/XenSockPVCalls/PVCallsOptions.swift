@@ -108,6 +108,8 @@ extension PVCallsNetwork {
         }
     }
 
+    public var shutsDown: Bool { false }
+
     /// The dialect can only release: a program's end of writing cannot be told.
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
         guard let socket = sockets[descriptor] else { return -EBADF }

@@ -71,6 +71,7 @@ final class LinuxBackend {
     /// Events of connections that found nothing to do.
     var vainEvents = 0
     private var deaf: Set<UInt32> = []
+    private var fresh: Set<UInt32> = []
 
     init(_ platform: XenPlatform, ring reference: UInt32, port: UInt32, of guest: DomainID) throws {
         mapper = platform.mapper
@@ -87,10 +88,12 @@ final class LinuxBackend {
     func run() {
         while let port = channels.nextPending() {
             channels.unmask(port)
-            guard port != command, !deaf.contains(port), let connection = connections.values.first(where: { $0.port == port })
-            else { continue }
+            guard port != command, !deaf.contains(port) else { continue }
+            guard let connection = connections.values.first(where: { $0.port == port }) else { continue }
             let hasRead = moveIn(connection)
             let hasWritten = moveOut(connection)
+            // The event of binding is no event of a frontend's.
+            if fresh.remove(port) != nil { continue }
             if !hasRead, !hasWritten { vainEvents += 1 }
             if !hasWritten, losesMaskedChannels { deaf.insert(port) }
         }
@@ -122,7 +125,9 @@ final class LinuxBackend {
         if ring.publishResponses() { channels.notify(command) }
     }
 
-    private func id(_ words: Words, at index: Int = 2) -> UInt64 { UInt64(words[index]) | UInt64(words[index + 1]) << 32 }
+    private func id(_ words: Words, at index: Int = 2) -> UInt64 {
+        UInt64(words[index]) | UInt64(words[index + 1]) << 32
+    }
 
     private func perform(_ words: Words) {
         let id = id(words)
@@ -176,8 +181,7 @@ final class LinuxBackend {
             }
             let data = try mapper.map(references, of: guest)
             let local = try channels.bindInterdomain(guest, port: port)
-            // The event of binding is no event of a frontend's.
-            while channels.nextPending().map({ channels.unmask($0); return $0 != local }) ?? false {}
+            fresh.insert(local)
             connections[id] = Connection(mapping, data, half: 2048 << order, port: local, peer: peer)
             peers.append(peer)
         } catch {

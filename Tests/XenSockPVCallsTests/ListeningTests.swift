@@ -89,6 +89,9 @@ struct ListeningTests {
         lab.network.close(descriptor)
         lab.network.close(listener)
         lab.settle()
+        #expect(!isAsked)
+        lab.time += 1_100_000_000
+        lab.fireTimer()
         #expect(isAsked, "nothing uses the device")
         lab.connection.end()
         lab.backend.close()
