@@ -5,14 +5,14 @@ from xenlab import USER, case, eventually, hear, note, run, start, tell
 
 SOCKET = "/run/xensock/xensock.sock"
 CLIENT = """
-import socket, sys, xenlab.traffic as traffic
+import socket, sys, traffic
 client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
 {"put": traffic.put, "get": traffic.get}[sys.argv[2]](client, 1 << 20)
 print("done")
 """
 
 with open("/run/agent.toml", "w") as policy:
-    policy.write('allow_users = "any"\n')
+    policy.write('default = "allow"\nallow_users = ["*"]\n')
 agent = start(["xensock", "agent", "--xen", "--socket", SOCKET, "--policy", "/run/agent.toml"])
 
 
@@ -30,7 +30,7 @@ def _():
         for direction in ("put", "get"):
             program = run(
                 ["python3", "-c", CLIENT, hear("traffic"), direction], user=USER, preload=True, limit=30,
-                variables={"XENSOCK_SOCKET": SOCKET, "PYTHONPATH": "/lab"},
+                variables={"XENSOCK_SOCKET": SOCKET, "PYTHONPATH": "/lab/inside/xenlab"},
             )  # fmt: skip
             assert program.out == "done\n", program
             transfers += 1

@@ -23,7 +23,7 @@ def _():
 
 @case("restores it, and its device is connected again", limit=120)
 def _():
-    xl("restore", "/run/saved", limit=100)
+    xl("restore", f"/run/xen/{one.name}.cfg", "/run/saved", limit=100)
     os.unlink("/run/saved")
     one.id = int(xl("domid", "guest"))
     assert one.id != first

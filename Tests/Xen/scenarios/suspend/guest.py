@@ -16,7 +16,7 @@ except OSError as error:
     print("failed", error.errno)
 """
 CLIENT = """
-import socket, sys, xenlab.traffic as traffic
+import socket, sys, traffic
 client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
 traffic.get(client, 1 << 20)
 print("done")
@@ -32,7 +32,7 @@ except OSError as error:
 """
 
 with open("/run/agent.toml", "w") as policy:
-    policy.write('allow_users = "any"\n')
+    policy.write('default = "allow"\nallow_users = ["*"]\n')
 agent = start(["xensock", "agent", "--xen", "--socket", SOCKET, "--policy", "/run/agent.toml"])
 port = hear("traffic")
 
@@ -40,7 +40,7 @@ port = hear("traffic")
 def under(code: str, *arguments):
     return start(
         ["python3", "-c", code, *arguments], user=USER, preload=True,
-        variables={"XENSOCK_SOCKET": SOCKET, "PYTHONPATH": "/lab"},
+        variables={"XENSOCK_SOCKET": SOCKET, "PYTHONPATH": "/lab/inside/xenlab"},
     )  # fmt: skip
 
 
