@@ -13,7 +13,9 @@ agents = []
 
 def serve():
     agents.append(start(["xensock", "agent", "--xen", "--socket", SOCKET, "--direct", DIRECT]))
-    eventually(lambda: "listens at" in agents[-1].err, 30, str(agents[-1]))
+    agent = agents[-1]
+    eventually(lambda: "listens at" in agent.err or agent.process.poll() is not None, 30, "an agent that listens")
+    assert agent.process.poll() is None, str(agent)
     os.chmod(SOCKET, 0o666)
 
 
