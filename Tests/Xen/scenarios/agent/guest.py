@@ -123,6 +123,21 @@ def _():
                    str(agents[-1]))
 
 
+@case("fifty programs that are killed, directly and not", limit=150)
+def _():
+    def kill(count):
+        for number in range(count):
+            with start(python(WAIT, port), **inside(direct=number % 2 == 0)) as program:
+                program.await_output("waits")
+
+    kill(2)
+    tell("before")
+    hear("counted", 30)
+    kill(50)
+    tell("after")
+    hear("compared", 30)
+
+
 @case("curl says what it fetched as an ordinary user", limit=60)
 def _():
     agents[-1].kill(15)
