@@ -122,6 +122,9 @@ final class DockProgram {
 
     deinit { close(descriptor) }
 
+    /// As a program that ends.
+    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     func send(
         _ kind: SessionFrame.Kind, _ argument: UInt32, _ words: [UInt32] = [], _ first: Int32 = -1, _ second: Int32 = -1
     ) throws {
