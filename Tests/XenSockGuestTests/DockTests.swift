@@ -65,7 +65,8 @@ import XenSockXen
         #expect(eventually { events(end) & Int16(POLLOUT) != 0 })
         #expect(eventually { program.line(5, PlaceholderLine.filler).load() == 0 })
         program.set(5, PlaceholderLine.urgent, 1)
-        #expect(eventually { recv(end, UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1), 1, Int32(MSG_OOB)) == 1 })
+        var byte: UInt8 = 0
+        #expect(eventually { recv(end, &byte, 1, Int32(MSG_OOB)) == 1 })
         program.set(5, PlaceholderLine.ends, PlaceholderLine.End.write)
         #expect(eventually { events(end) & Int16(XS_POLLRDHUP) != 0 })
         #expect(unread(end) == 3)
