@@ -50,6 +50,7 @@ public final class Dock: @unchecked Sendable {
     private var targets: [UInt64: Target] = [:]
     private var nextTarget: UInt64 = 1
     private var awake: [DockSession] = []
+    private var rungPorts: [UInt32] = []
     private var isDialectReported = false
     /// The earliest of the sessions' deadlines.
     private var nextDeadline = UInt64.max
@@ -223,7 +224,10 @@ public final class Dock: @unchecked Sendable {
         while index < awake.count {
             let session = awake[index]
             if let memory = session.memory {
-                memory.back.takePending { rung(session, $0) }
+                // What a ring asks for may be the end of the memory that the bells are in.
+                rungPorts.removeAll(keepingCapacity: true)
+                memory.back.takePending { rungPorts.append($0) }
+                for port in rungPorts where session.memory != nil { rung(session, port) }
                 // One whose backend rings without end is looked at once a turn.
                 guard session.memory == nil || memory.back.sleep() else {
                     index += 1

@@ -55,8 +55,8 @@ import os, socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 connection.set_inheritable(True)
 os.execv(sys.executable, [sys.executable, "-c",
-    "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); c.sendall(b'x' * 300000); c.shutdown(socket.SHUT_WR);"
-    "print(c.getpeername()[0], len(b''.join(iter(lambda: c.recv(65536), b''))))", str(connection.fileno())])
+    "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); p = c.getpeername()[0];"
+    "c.sendall(b'x' * 300000); c.shutdown(socket.SHUT_WR); print(p, len(b''.join(iter(lambda: c.recv(65536), b''))))", str(connection.fileno())])
 """
 
 ECONNRESET, ENETDOWN = "104", "100"

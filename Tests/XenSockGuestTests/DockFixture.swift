@@ -78,7 +78,8 @@ final class DockFixture {
         let answer = try #require(try program.receive(.hello))
         #expect(answer.argument == 0)
         #expect(answer.u32(SessionFrame.HelloAnswer.session) == number)
-        program.map(ports: answer.u32(SessionFrame.HelloAnswer.ports), self, dock: request.words[4], event: request.words[5])
+        program.map(
+            ports: answer.u32(SessionFrame.HelloAnswer.ports), self, dock: request.words[4], event: request.words[5])
         return program
     }
 
@@ -104,8 +105,12 @@ final class DockProgram {
         var bytes: [UInt8]
         var descriptors: [Int32]
         var argument: UInt32 { u32(4) }
-        func u32(_ offset: Int) -> UInt32 { bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) } }
-        func u64(_ offset: Int) -> UInt64 { bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) } }
+        func u32(_ offset: Int) -> UInt32 {
+            bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
+        }
+        func u64(_ offset: Int) -> UInt64 {
+            bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+        }
     }
 
     init(path: String) throws {
@@ -121,6 +126,9 @@ final class DockProgram {
     }
 
     deinit { close(descriptor) }
+
+    /// As a program that ends.
+    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     func send(
         _ kind: SessionFrame.Kind, _ argument: UInt32, _ words: [UInt32] = [], _ first: Int32 = -1, _ second: Int32 = -1
@@ -164,7 +172,9 @@ final class DockProgram {
 
     // MARK: As the backend
 
-    func line(_ port: UInt32, _ offset: Int) -> SharedWord32 { SharedWord32(dock!.base + DockRegion.line(port: port) + offset) }
+    func line(_ port: UInt32, _ offset: Int) -> SharedWord32 {
+        SharedWord32(dock!.base + DockRegion.line(port: port) + offset)
+    }
 
     func ring(_ port: UInt32) { if DoorbellFront(arena: dock!.base).ring(port) { channels?.notify(event) } }
 

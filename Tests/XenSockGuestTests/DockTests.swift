@@ -65,7 +65,8 @@ import XenSockXen
         #expect(eventually { events(end) & Int16(POLLOUT) != 0 })
         #expect(eventually { program.line(5, PlaceholderLine.filler).load() == 0 })
         program.set(5, PlaceholderLine.urgent, 1)
-        #expect(eventually { recv(end, UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1), 1, Int32(MSG_OOB)) == 1 })
+        var byte: UInt8 = 0
+        #expect(eventually { recv(end, &byte, 1, Int32(MSG_OOB)) == 1 })
         program.set(5, PlaceholderLine.ends, PlaceholderLine.End.write)
         #expect(eventually { events(end) & Int16(XS_POLLRDHUP) != 0 })
         #expect(unread(end) == 3)
@@ -123,6 +124,34 @@ import XenSockXen
         #expect(events(second) == Int16(POLLOUT))
         close(first)
         close(second)
+    }
+
+    @Test func `A session whose sockets end after it is freed with the last of them`() throws {
+        let fixture = try DockFixture()
+        defer { fixture.stop() }
+        let xen = fixture.device.xen
+        let before = xen.grants(of: DeviceFixture.guest).count
+        for _ in 0..<20 {
+            let program = try fixture.open()
+            var ends: [Int32] = []
+            for port in 1..<UInt32(4) {
+                ends.append(try program.bind(port).descriptor)
+                // As the backend says of a socket that there is.
+                SharedWord32(program.control!.base + Arena.statusOffset(port: port) + StatusLine.state).store(3)
+            }
+            program.hangUp()
+            _ = try fixture.answer()
+            usleep(2000)
+            for port in 1..<UInt32(4) {
+                program.line(port, PlaceholderLine.ends).storeOrdered(PlaceholderLine.End.closed)
+            }
+            for port in 1..<UInt32(4) { program.ring(port) }
+            #expect(eventually { ends.allSatisfy { events($0) & Int16(POLLHUP) != 0 } })
+            for end in ends { close(end) }
+            program.control?.unmap()
+            program.dock?.unmap()
+            #expect(eventually { xen.grants(of: DeviceFixture.guest).count == before })
+        }
     }
 
     @Test func `KICK comes by port 0`() throws {

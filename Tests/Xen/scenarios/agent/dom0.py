@@ -1,9 +1,10 @@
 import os
 import signal
 import socket
+import time
 
 from xenlab import case, eventually, guest, start, store
-from xenlab.leaks import channels_between, mapped_grants
+from xenlab.leaks import channels_between, descriptors, domains, mappings
 from xenlab.traffic import Server, get, put
 
 one = guest("guest")
@@ -22,7 +23,9 @@ services = [serve()]
 
 @case("the guest's agent connects", limit=60)
 def _():
+    global number
     one.start()
+    number = one.id
     one.tell("server", server.port)
     eventually(lambda: store.read(f"/local/domain/0/backend/pvcalls/{one.id}/0/state") == "4", 50, services[0].err)
 
@@ -44,9 +47,30 @@ def _():
     one.tell("restarted")
 
 
+def held():
+    pid = services[-1].pid
+    return mappings(pid), channels_between(0, number), descriptors(pid)
+
+
+@case("programs that are killed leave nothing mapped, bound or open", limit=200)
+def _():
+    one.hear("before", 60)
+    before = eventually(settled, 20, "what is held settles")
+    one.tell("counted")
+    one.hear("after", 150)
+    eventually(lambda: held() == before, 20, f"{before} is held again")
+    one.tell("compared")
+
+
+def settled():
+    first = held()
+    time.sleep(1)
+    return first if held() == first else None
+
+
 @case("nothing is mapped or bound when the guest has ended", limit=90)
 def _():
     one.hear("over", 80)
-    eventually(lambda: not one.alive, 40)
-    assert not mapped_grants(0), mapped_grants(0)
+    eventually(lambda: number not in domains(), 40, "the guest is gone for good")
     assert services[-1].process.poll() is None, str(services[-1])
+    eventually(lambda: mappings(services[-1].pid) == 0, 10, "no page is mapped")

@@ -13,7 +13,9 @@ agents = []
 
 def serve():
     agents.append(start(["xensock", "agent", "--xen", "--socket", SOCKET, "--direct", DIRECT]))
-    eventually(lambda: "listens at" in agents[-1].err, 30, str(agents[-1]))
+    agent = agents[-1]
+    eventually(lambda: "listens at" in agent.err or agent.process.poll() is not None, 30, "an agent that listens")
+    assert agent.process.poll() is None, str(agent)
     os.chmod(SOCKET, 0o666)
 
 
@@ -119,6 +121,21 @@ def _():
     for direct in (False, True):
         eventually(lambda: run(python(text, port), status=None, **inside(direct)).process.returncode == 0, 40,
                    str(agents[-1]))
+
+
+@case("fifty programs that are killed, directly and not", limit=150)
+def _():
+    def kill(count):
+        for number in range(count):
+            with start(python(WAIT, port), **inside(direct=number % 2 == 0)) as program:
+                program.await_output("waits")
+
+    kill(2)
+    tell("before")
+    hear("counted", 30)
+    kill(50)
+    tell("after")
+    hear("compared", 30)
 
 
 @case("curl says what it fetched as an ordinary user", limit=60)
