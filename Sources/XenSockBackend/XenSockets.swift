@@ -87,6 +87,14 @@ extension BackendSocket {
         }
     }
 
+    /// The ring's pages were unmapped. A step that is not done with its socket finds an empty ring in their place, and ends
+    /// there: for nobody but a socket that is gone.
+    func forgetMemory() {
+        indexes = XenNowhere.page
+        inRing = InRingBack(indexes: indexes, data: indexes, size: 0)
+        outRing = OutRingBack(indexes: indexes, data: indexes, size: 0)
+    }
+
     /// Goes on draining from a copy: ring, indexes page and status line are about to be unmapped.
     ///
     /// - Parameter room: bytes that may be copied. With more to send the connection is reset.
@@ -109,4 +117,13 @@ extension BackendSocket {
         }
         return copied
     }
+}
+
+/// A page that means nothing.
+private enum XenNowhere {
+    nonisolated(unsafe) static let page: UnsafeMutableRawPointer = {
+        let page = UnsafeMutableRawPointer.allocate(byteCount: pageSize, alignment: pageSize)
+        page.initializeMemory(as: UInt8.self, repeating: 0, count: pageSize)
+        return page
+    }()
 }

@@ -50,6 +50,8 @@ public final class Dock: @unchecked Sendable {
     private var targets: [UInt64: Target] = [:]
     private var nextTarget: UInt64 = 1
     private var awake: [DockSession] = []
+    /// Ports that rang in the session at hand.
+    private var rang: [UInt32] = []
     private var isDialectReported = false
     /// The earliest of the sessions' deadlines.
     private var nextDeadline = UInt64.max
@@ -223,7 +225,10 @@ public final class Dock: @unchecked Sendable {
         while index < awake.count {
             let session = awake[index]
             if let memory = session.memory {
-                memory.back.takePending { rung(session, $0) }
+                memory.back.takePending { rang.append($0) }
+                // Only now: what a port asks for may be the end of the session's memory.
+                for port in rang where session.memory != nil { rung(session, port) }
+                rang.removeAll(keepingCapacity: true)
                 // One whose backend rings without end is looked at once a turn.
                 guard session.memory == nil || memory.back.sleep() else {
                     index += 1
