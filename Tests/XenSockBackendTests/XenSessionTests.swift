@@ -255,7 +255,8 @@ extension ServiceTests {
                 let listener = try session.socket(port: port)
                 let address = try listening(listener)
                 listener.close()
-                #expect(try listener.release() == 0)
+                // The hang-up may have come before.
+                #expect([0, -EBADF].contains(try listener.release()))
                 // The address is free at once.
                 let successor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
                 #expect(address.withUnsafeBytes { LinuxKernel().bind(successor, $0) } == 0)
