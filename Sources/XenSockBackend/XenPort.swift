@@ -15,7 +15,7 @@ final class XenPort {
     private var tokens: UInt32 = 0
     private var fillers: UInt32 = 0
     private var purges: UInt32 = 0
-    private var ends: UInt32 = 0
+    private(set) var ends: UInt32 = 0
     private var looks: UInt32 = 0
     private var urgent: UInt32 = 0
     /// What waits for an answered look, in the order of the looks.

@@ -41,11 +41,28 @@ extension Service {
         guard socket.placeholder >= 0, let port = socket.arena.xen?.port(socket.port) else {
             return incoming.response(0)
         }
+        answer(incoming.response(0), to: session, when: port)
+        return nil
+    }
+
+    /// SHUTDOWN: what it did to the placeholder is seen there when it is answered.
+    func shutdown(
+        _ socket: Socket, how: UInt32, at position: UInt32, _ incoming: IncomingRequest, _ session: Session
+    ) -> Response? {
+        let port = socket.arena.xen?.port(socket.port)
+        let ends = port?.ends
+        let response = incoming.response(socket.shutdown(how: how, at: position))
+        guard let port, port.ends != ends, socket.placeholder >= 0 else { return response }
+        answer(response, to: session, when: port)
+        return nil
+    }
+
+    /// Answers a request when the agent has done what the port's line says now.
+    private func answer(_ response: Response, to session: Session, when port: XenPort) {
         port.look { [weak self, weak session] in
             guard let self, let session, !session.isClosed, !session.isBroken else { return }
-            answer(incoming.response(0), to: session)
+            answer(response, to: session)
         }
-        return nil
     }
 
     /// What waited for the agent to look goes on: the program's end is closed.

@@ -147,6 +147,21 @@ extension ServiceTests {
             #expect(eventually { socket.generation == 1 })
         }
 
+        @Test func aShutdownIsSeenWhenItIsAnswered() throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let session = try fixture.agent.open()
+            for port in 1..<UInt32(6) {
+                let socket = try session.socket(port: port)
+                try socket.connected(to: server.address)
+                let peer = try server.accept()
+                socket.set(StatusLine.Flag.endWanted)
+                #expect(try socket.shutdown(2) == 0)
+                #expect(polled(socket.placeholder) & (0x2000 | POLLHUP) == 0x2000 | POLLHUP)
+                #expect(peer.read(1).result == 0)
+            }
+        }
+
         @Test func aResetIsShown() throws {
             defer { fixture.stop() }
             let server = try Peer.listening()
