@@ -2,7 +2,7 @@ import Logging
 import XenSockRing
 import XenSockWire
 
-/// The command ring of a session (docs/PROTOCOL.md, 2.3). Every request is answered at once, but for RELEASE of a guest.
+/// The command ring of a session (docs/PROTOCOL.md, 2.3). Every request is answered at once, but for RELEASE and SHUTDOWN of a guest.
 extension Service {
     /// Requests of one session performed in one turn, at most.
     static var commandBudget: Int { 32 }
@@ -121,7 +121,7 @@ extension Service {
             if response.ret != 0 { giveBack(port.rawValue, of: session) }
             return response
         case .shutdown(_, let how, let position):
-            return incoming.response(socket.shutdown(how: how, at: position))
+            return shutdown(socket, how: how, at: position, incoming, session)
         case .getsockname:
             return address(incoming) { socket.getsockname($0, length: &$1) }
         case .getpeername:

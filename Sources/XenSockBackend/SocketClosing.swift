@@ -147,6 +147,7 @@ extension BackendSocket {
         }
         phase = .gone
         arena.releasePort(port)
+        if arena.xen != nil { forgetMemory() }
         status.free(nextGeneration: arena.nextGeneration(port))
         arena.liveSockets -= 1
     }

@@ -15,7 +15,7 @@ final class XenPort {
     private var tokens: UInt32 = 0
     private var fillers: UInt32 = 0
     private var purges: UInt32 = 0
-    private var ends: UInt32 = 0
+    private(set) var ends: UInt32 = 0
     private var looks: UInt32 = 0
     private var urgent: UInt32 = 0
     /// What waits for an answered look, in the order of the looks.
@@ -180,7 +180,8 @@ extension XenPort {
         mappingError = Errno.einval
         guard let page = indexes?.base else { return }
         let order = SharedWord32(page + IndexesPage.ringOrder).load()
-        guard order <= min(Arena.maximumOrder, arena.device.maximumPageOrder), let layout = DataRingLayout(order: order) else { return }
+        guard order <= min(Arena.maximumOrder, arena.device.maximumPageOrder), let layout = DataRingLayout(order: order)
+        else { return }
         let references = (0..<layout.pages).map {
             SharedWord32(page + DataRingLayout.referenceOffset(page: $0)).load()
         }

@@ -41,11 +41,28 @@ extension Service {
         guard socket.placeholder >= 0, let port = socket.arena.xen?.port(socket.port) else {
             return incoming.response(0)
         }
+        answer(incoming.response(0), to: session, when: port)
+        return nil
+    }
+
+    /// SHUTDOWN: what it did to the placeholder is seen there when it is answered.
+    func shutdown(
+        _ socket: Socket, how: UInt32, at position: UInt32, _ incoming: IncomingRequest, _ session: Session
+    ) -> Response? {
+        let port = socket.arena.xen?.port(socket.port)
+        let ends = port?.ends
+        let response = incoming.response(socket.shutdown(how: how, at: position))
+        guard let port, port.ends != ends, socket.placeholder >= 0 else { return response }
+        answer(response, to: session, when: port)
+        return nil
+    }
+
+    /// Answers a request when the agent has done what the port's line says now.
+    private func answer(_ response: Response, to session: Session, when port: XenPort) {
         port.look { [weak self, weak session] in
             guard let self, let session, !session.isClosed, !session.isBroken else { return }
-            answer(incoming.response(0), to: session)
+            answer(response, to: session)
         }
-        return nil
     }
 
     /// What waited for the agent to look goes on: the program's end is closed.
@@ -87,6 +104,14 @@ extension BackendSocket {
         }
     }
 
+    /// The ring's pages were unmapped. A step that is not done with its socket finds an empty ring in their place, and ends
+    /// there: for nobody but a socket that is gone.
+    func forgetMemory() {
+        indexes = XenNowhere.page
+        inRing = InRingBack(indexes: indexes, data: indexes, size: 0)
+        outRing = OutRingBack(indexes: indexes, data: indexes, size: 0)
+    }
+
     /// Goes on draining from a copy: ring, indexes page and status line are about to be unmapped.
     ///
     /// - Parameter room: bytes that may be copied. With more to send the connection is reset.
@@ -109,4 +134,13 @@ extension BackendSocket {
         }
         return copied
     }
+}
+
+/// A page that means nothing.
+private enum XenNowhere {
+    nonisolated(unsafe) static let page: UnsafeMutableRawPointer = {
+        let page = UnsafeMutableRawPointer.allocate(byteCount: pageSize, alignment: pageSize)
+        page.initializeMemory(as: UInt8.self, repeating: 0, count: pageSize)
+        return page
+    }()
 }

@@ -179,6 +179,25 @@ extension ServiceTests {
             #expect(eventually { fixture.isServiceIdle })
         }
 
+        @Test func aStepThatIsNotDoneWithItsRingFindsNone() throws {
+            defer { fixture.stop() }
+            let (_, _, socket, _) = try shared()
+            _ = try socket.send([1, 2, 3, 4])
+            var found: (waiting: UInt32?, drain: OutRingBack.Drain?) = (0, .nothing)
+            fixture.onService { [device = fixture.device, service = fixture.service] in
+                guard let socket = device.connection?.arenas.values.lazy.compactMap({ $0.sockets[1] }).first else {
+                    return
+                }
+                socket.finish(abort: true)
+                found = (try? socket.outRing.waiting(), try? socket.outRing.consume(4))
+                socket.turn()
+                service.settle(socket)
+            }
+            #expect(found.waiting == 0)
+            #expect(found.drain == nil)
+            #expect(eventually { socket.generation == 1 })
+        }
+
         @Test func aDeviceMayEndAtAnyMoment() throws {
             fixture.stop()
             for round in 0..<15 {

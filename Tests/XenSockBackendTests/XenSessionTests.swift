@@ -147,6 +147,21 @@ extension ServiceTests {
             #expect(eventually { socket.generation == 1 })
         }
 
+        @Test func aShutdownIsSeenWhenItIsAnswered() throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let session = try fixture.agent.open()
+            for port in 1..<UInt32(6) {
+                let socket = try session.socket(port: port)
+                try socket.connected(to: server.address)
+                let peer = try server.accept()
+                socket.set(StatusLine.Flag.endWanted)
+                #expect(try socket.shutdown(2) == 0)
+                #expect(polled(socket.placeholder) & (0x2000 | POLLHUP) == 0x2000 | POLLHUP)
+                #expect(peer.read(1).result == 0)
+            }
+        }
+
         @Test func aResetIsShown() throws {
             defer { fixture.stop() }
             let server = try Peer.listening()
@@ -255,7 +270,8 @@ extension ServiceTests {
                 let listener = try session.socket(port: port)
                 let address = try listening(listener)
                 listener.close()
-                #expect(try listener.release() == 0)
+                // The hang-up may have come before.
+                #expect([0, -EBADF].contains(try listener.release()))
                 // The address is free at once.
                 let successor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
                 #expect(address.withUnsafeBytes { LinuxKernel().bind(successor, $0) } == 0)
