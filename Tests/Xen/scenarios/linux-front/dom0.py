@@ -145,7 +145,7 @@ def _():
     assert channels_between(0, by_hand.id) == 0
     assert store.read(backend(by_hand)) is None
     by_xl.tell("destroyed")
-    by_xl.hear("still served")
+    by_xl.hear("still-served")
 
 
 @case("destroys the other guest, and xensockd holds nothing any more", limit=120)
