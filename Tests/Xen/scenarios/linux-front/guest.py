@@ -147,7 +147,7 @@ def _():
         hear("destroyed", 110)
         kept[0].sendall(b"still")
         assert kept[0].recv(8) == b"still"
-        tell("still served")
+        tell("still-served")
     else:
         stream = connected(*server)
         stream.sendall(b"source %d\n" % (1 << 30))
