@@ -43,6 +43,8 @@ final class PVCallsSocket {
     var outputError: Int32 = 0
     /// send(2) found no room.
     var wantsRoom = false
+    /// Bytes were published without an event, since the backend was at work.
+    var awaitsTaking = false
     /// close(2) is to reset the connection.
     var isAborted = false
 

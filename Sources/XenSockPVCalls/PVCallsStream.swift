@@ -48,8 +48,8 @@ extension PVCallsNetwork {
                 socket.hasReportedOutput = true
                 return Int(socket.outputError != 0 ? socket.outputError : -ECONNRESET)
             }
-            let count = try ring.send(segments)
-            if count > 0 { connection?.notify(ring.port) }
+            let (count, mustTell) = try ring.send(segments)
+            if mustTell { connection?.notify(ring.port) } else if count > 0 { awaitTaking(socket) }
             if count < segments.count { socket.wantsRoom = true }
             return count > 0 || segments.count == 0 ? count : -Int(EAGAIN)
         } catch {

@@ -110,7 +110,7 @@ struct Agent: ParsableCommand {
 
     private func serve(_ ready: ReadyDescriptor) throws(DaemonError) {
         let upstreamPath = upstream ?? environment("XENSOCK_SOCKET") ?? "/run/xensock/xensock.sock"
-        if let socket, socket == upstreamPath {
+        if !xen, let socket, socket == upstreamPath {
             throw DaemonError("--socket \(socket): is the socket of the service behind the agent; choose another")
         }
         var behind: XenUpstream?
