@@ -74,21 +74,32 @@ final class DataRing {
     /// in_error: 0, or the negated number that ends the stream behind the bytes that stand in the ring then.
     var inputError: Int32 { Int32(bitPattern: ring.input.error.loadOrdered()) }
 
+    /// Whether the backend must be told that there is room.
+    enum Notice {
+        case none, now
+        /// If nothing else has told it by then: it hardly waits.
+        case later
+    }
+
     /// Copies bytes that have come.
-    ///
-    /// - Returns: how many, and whether the backend must be told that there is room.
-    func receive(into room: Segments) throws(RingViolation) -> (count: Int, mustTell: Bool) {
+    func receive(into room: Segments) throws(RingViolation) -> (count: Int, notice: Notice) {
         let producer = ring.input.producer.loadOrdered()
         let queued = try ring.input.queued(produced: producer, consumed: consumed)
         let count = min(Int(queued), room.count)
-        guard count > 0 else { return (0, false) }
+        guard count > 0 else { return (0, .none) }
+        let knowsFirstOnly = published.count == 1
         copy(ring.input.bytes(at: consumed, count: UInt32(count)), to: room)
         consumed &+= UInt32(count)
         // Never all: who sends messages of a round size would else seem to have filled the ring with every other one.
         let index = consumed &- Self.withheld
         if Int32(bitPattern: index &- published.last!) > 0 { publish(index) }
-        return (count, mustTell(producer))
+        guard mustTell(producer) else { return (count, .none) }
+        // The index at the beginning has no odd place: two messages of half the size come to it as well.
+        return (count, published[firstPublished] != 0 || knowsFirstOnly ? .now : .later)
     }
+
+    /// Whether nothing has come since `receive` said that the backend must be told.
+    var isUntold: Bool { toldProducer == ring.input.producer.loadOrdered() }
 
     /// Bytes of `in` that were taken and are not said to be.
     private static let withheld: UInt32 = 13

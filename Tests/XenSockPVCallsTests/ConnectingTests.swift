@@ -86,7 +86,7 @@ struct ConnectingTests {
         #expect(lab.send(descriptor, [3]) == 1)
         lab.settle()
         #expect(peer.fromGuest.count == 11, "as if both had looked too early")
-        lab.time += 11_000_000
+        lab.time += 21_000_000
         lab.fireTimer()
         lab.settle()
         #expect(peer.fromGuest.suffix(3) == [1, 2, 3])
