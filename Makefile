@@ -43,6 +43,7 @@ test: build
 
 xen-test: build
 	scripts/ensure-packages xen-test
+	$(SWIFT) build $(SWIFT_FLAGS) -c release --static-swift-stdlib --product xen-probe
 	Tests/Xen/run $(SCENARIOS)
 
 compat: build

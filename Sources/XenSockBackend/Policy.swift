@@ -76,7 +76,8 @@ public struct PolicyRule: Equatable, Sendable {
 
     public init(
         action: Policy.Action, operations: Set<Operation> = Set(Operation.allCases), users: Set<UInt32>? = nil,
-        domains: Set<PolicyDomainPattern>? = nil, addresses: [PolicyAddressRange]? = nil, ports: [ClosedRange<UInt16>]? = nil,
+        domains: Set<PolicyDomainPattern>? = nil, addresses: [PolicyAddressRange]? = nil,
+        ports: [ClosedRange<UInt16>]? = nil,
         names: [PolicyNamePattern]? = nil, paths: [PolicyPathPattern]? = nil, families: Set<Int32>? = nil,
         types: Set<Int32>? = nil, log: Bool = false, error: Int32 = EACCES
     ) {

@@ -19,6 +19,8 @@ public final class PolicyJudge: BackendPolicy {
     public var openSocketsOfDomain: (UInt16) -> (open: Int, limit: Int) = { _ in (0, .max) }
 
     private let log: Logger
+    /// What keeps each guest from filling the log.
+    private var lines: [UInt16: ViolationLog] = [:]
     private let serviceUserID: UInt32
 
     /// - Parameters:
@@ -52,7 +54,7 @@ public final class PolicyJudge: BackendPolicy {
         if let domain = credentials.domainID {
             let (open, limit) = openSocketsOfDomain(domain)
             guard open < limit else {
-                log.notice("denied socket \(name(credentials)): --max-domain-sockets is reached")
+                note(.notice, "denied socket \(name(credentials)): --max-domain-sockets is reached", credentials)
                 return EMFILE
             }
         }
@@ -62,11 +64,12 @@ public final class PolicyJudge: BackendPolicy {
         let open = openSockets(credentials)
         if limits.admitsSocket(open: open.all, ofSession: open.ofPeer) { return nil }
         let isOwn = open.ofPeer >= limits.socketsPerSession ?? .max
-        log.notice(
+        note(
+            .notice,
             """
             denied socket \(name(credentials)): \
             \(isOwn ? "sockets_per_session of the policy" : "--max-sockets") is reached
-            """)
+            """, credentials)
         return isOwn ? EMFILE : ENFILE
     }
 
@@ -74,12 +77,26 @@ public final class PolicyJudge: BackendPolicy {
         let level: Logger.Level = decision.error != 0 ? .notice : decision.log ? .info : .debug
         let verdict = decision.error == 0 ? "allowed" : "denied"
         let answer = decision.error == 0 ? "" : ", \(PolicyNames.error(decision.error))"
-        log.log(
-            level: level,
+        note(
+            level,
             """
             \(verdict) \(question) \(name(credentials)): \
             \(decision.reason)\(answer)
-            """)
+            """, credentials)
+    }
+
+    /// Writes a line. Of a guest's there are no more than a few a second.
+    private func note(_ level: Logger.Level, _ text: @autoclosure () -> String, _ credentials: PeerCredentials) {
+        guard level >= log.logLevel else { return }
+        var metadata: Logger.Metadata?
+        if let domain = credentials.domainID {
+            var now = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            let nanoseconds = UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
+            guard let suppressed = lines[domain, default: ViolationLog()].admit(now: nanoseconds) else { return }
+            if suppressed > 0 { metadata = ["suppressed": "\(suppressed)"] }
+        }
+        log.log(level: level, "\(text())", metadata: metadata)
     }
 
     /// Who asks, in the log.

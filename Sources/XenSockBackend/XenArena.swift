@@ -15,6 +15,8 @@ final class XenArena {
     private let dock: GrantMapping
     private let bell: DoorbellFront
     private var sockets: [XenPort?]
+    /// The numbers of those that are there.
+    private(set) var live: Set<UInt32> = []
     /// What waited for looks at ports that were released.
     private var unanswered: [() -> Void] = []
     /// The guest's end of the device is gone: nothing is mapped any more.
@@ -61,6 +63,7 @@ final class XenArena {
         else { return nil }
         let taken = XenPort(arena: self, number: port, line: line)
         sockets[Int(port)] = taken
+        live.insert(port)
         return taken
     }
 
@@ -69,6 +72,7 @@ final class XenArena {
     func release(_ port: UInt32) {
         guard let released = sockets[Int(port)] else { return }
         sockets[Int(port)] = nil
+        live.remove(port)
         unanswered += released.takeWaits()
         released.unmap()
         released.setClosed()
@@ -84,8 +88,11 @@ final class XenArena {
     func sever() {
         guard !isSevered else { return }
         isSevered = true
-        for port in sockets { port?.unmap() }
-        sockets = [XenPort?](repeating: nil, count: Int(ports))
+        for port in live {
+            sockets[Int(port)]?.unmap()
+            sockets[Int(port)] = nil
+        }
+        live = []
         control.unmap()
         dock.unmap()
         device.unbind(channel)

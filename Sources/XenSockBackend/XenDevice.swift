@@ -33,6 +33,7 @@ final class XenDevice: XenDeviceServices {
     private static let maximumLooks = 64
 
     var domain: DomainID { owner.id }
+    var maximumPageOrder: UInt32 { owner.configuration.maximumPageOrder }
     var isConnected: Bool { connection != nil }
     var state: XenBusState { bus.state }
 
@@ -156,7 +157,9 @@ final class XenDevice: XenDeviceServices {
         self.offer = offer
         handlers[port] = { [unowned connection] in connection.notified() }
         try nodes.setState(.connected)
-        owner.report(.info, device: number, "connected, \(offer.isXenSock2 && XenConnections.hasSessions ? "xensock2" : "pvcalls1")")
+        owner.report(
+            .info, device: number,
+            "connected, \(offer.isXenSock2 && XenConnections.hasSessions ? "xensock2" : "pvcalls1")")
         // Requests may be there already.
         connection.notified()
         return nil

@@ -143,7 +143,9 @@ public final class XenDevices {
     private func find(_ key: Key) {
         let directory = "\(Self.directory)/\(key.domain)/\(key.number)"
         do {
-            guard let frontend = try XenDeviceNodes.frontend(of: directory, domain: key.domain, in: store) else { return }
+            guard let frontend = try XenDeviceNodes.frontend(of: directory, domain: key.domain, in: store) else {
+                return
+            }
             let nodes = XenDeviceNodes(store: store, directory: directory, frontend: frontend)
             let own = try nodes.ownState()
             let owner = try domain(key.domain)

@@ -99,6 +99,9 @@ final class XenDomainMapper: GrantMapper, @unchecked Sendable {
     private let owner: XenDomain
     private let device: UInt32
 
+    /// What the errors of a limit that was met, and logged, say that failed.
+    static let refusal = "mapping within the domain's limit"
+
     init(_ mapper: any GrantMapper, owner: XenDomain, device: UInt32) {
         self.mapper = mapper
         self.owner = owner
@@ -111,7 +114,7 @@ final class XenDomainMapper: GrantMapper, @unchecked Sendable {
             owner.report(
                 .notice, device: device,
                 "refused to map \(references.count) pages beside \(owner.mappedPages): --max-domain-pages is \(limit)")
-            throw XenError(call: "map", errno: ENOSPC, subject: "\(references.count) pages of domain \(domain)")
+            throw XenError(call: Self.refusal, errno: ENOSPC, subject: "\(references.count) pages of domain \(domain)")
         }
         let mapping = try mapper.map(references, of: domain)
         owner.mappedPages += references.count

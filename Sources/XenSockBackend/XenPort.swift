@@ -180,7 +180,7 @@ extension XenPort {
         mappingError = Errno.einval
         guard let page = indexes?.base else { return }
         let order = SharedWord32(page + IndexesPage.ringOrder).load()
-        guard order <= Arena.maximumOrder, let layout = DataRingLayout(order: order) else { return }
+        guard order <= min(Arena.maximumOrder, arena.device.maximumPageOrder), let layout = DataRingLayout(order: order) else { return }
         let references = (0..<layout.pages).map {
             SharedWord32(page + DataRingLayout.referenceOffset(page: $0)).load()
         }

@@ -206,9 +206,11 @@ extension XenSessions {
     /// session has named no socket yet. What the agent was told before it has done when it answers the look (3.4, 3.7).
     func breakLocks(of session: Session) {
         guard let known = sessions.values.first(where: { $0.session === session }) else { return }
-        for arena in arenas.values where arena.liveSockets > 0 {
-            for socket in arena.sockets {
-                guard let socket, socket.placeholder >= 0, let port = arena.xen?.port(socket.port) else { continue }
+        for arena in arenas.values {
+            guard let xen = arena.xen else { continue }
+            for number in xen.live {
+                guard let socket = arena.sockets[Int(number)], socket.placeholder >= 0, let port = xen.port(number)
+                else { continue }
                 guard LockRecovery.settleLocks(of: session.id, on: socket) else { continue }
                 known.heldLocks += 1
                 port.look { [weak self] in

@@ -12,8 +12,8 @@ final class XenV1Channel: V1Channel {
     var notified: () -> Void = {}
     /// This domain's port, while a ring is mapped.
     private var port: UInt32?
-    /// Why the last `map` failed, if not for something that the frontend did wrong; a positive errno, or 0.
-    private(set) var shortage: Int32 = 0
+    /// Why the last `map` failed, if not for something that the frontend did wrong.
+    private(set) var shortage: XenError?
     private var isShownConnected = false
     private var hasNothingNew = false
 
@@ -23,7 +23,7 @@ final class XenV1Channel: V1Channel {
     }
 
     func map(_ ring: RingReference, _ pages: Draft1Pages, _ eventChannel: EventChannelPort) -> V1Mapping? {
-        shortage = 0
+        shortage = nil
         guard case .indexesPage(let reference) = ring, port == nil else { return nil }
         do throws(XenError) {
             let indexes = try device.mapper.map([reference.rawValue], of: device.domain)
@@ -31,8 +31,7 @@ final class XenV1Channel: V1Channel {
             if mapping == nil { indexes.unmap() }
             return mapping
         } catch {
-            shortage = Self.shortage(error)
-            if shortage != 0 { device.log.notice("cannot map a data ring: \(error)") }
+            if Self.isShortage(error) { shortage = error }
             return nil
         }
     }
@@ -55,11 +54,11 @@ final class XenV1Channel: V1Channel {
         }
     }
 
-    /// What this domain lacks; 0 if the frontend named what it has not granted, or no port of its own.
-    private static func shortage(_ error: XenError) -> Int32 {
+    /// Whether this domain lacks something. Otherwise the frontend named what it has not granted, or no port of its own.
+    private static func isShortage(_ error: XenError) -> Bool {
         switch error.errno {
-        case ENOMEM, ENOSPC, EMFILE, ENFILE, EAGAIN: Errno.enomem
-        default: 0
+        case ENOMEM, ENOSPC, EMFILE, ENFILE, EAGAIN: true
+        default: false
         }
     }
 

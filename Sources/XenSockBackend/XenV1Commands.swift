@@ -139,7 +139,11 @@ extension XenV1Connection {
 
     /// A ring that could not be mapped for want of something here is not the frontend's mistake.
     private func mapped(_ socket: XenV1Socket, _ ret: Int32?) -> Int32? {
-        ret == 0 &- Errno.einval && socket.channel.shortage != 0 ? 0 &- socket.channel.shortage : ret
+        guard ret == 0 &- Errno.einval, let shortage = socket.channel.shortage else { return ret }
+        if shortage.call != XenDomainMapper.refusal {
+            domain.report(.error, device: number, "cannot map a data ring: \(shortage)")
+        }
+        return 0 &- Errno.enomem
     }
 
     /// RELEASE. What is held for the socket is answered before.

@@ -85,7 +85,8 @@ package enum PolicyFile {
 
 extension PolicyRule {
     private static let keys = [
-        "action", "operations", "users", "domains", "addresses", "ports", "names", "paths", "families", "types", "log", "error",
+        "action", "operations", "users", "domains", "addresses", "ports", "names", "paths", "families", "types", "log",
+        "error",
     ]
 
     /// The operations that each condition can be true of.

@@ -39,7 +39,9 @@ package struct Toolstack {
     /// The domain of a number or a name.
     package func domain(_ text: String) throws(DaemonError) -> DomainID {
         let number = try attempt { () throws(XenError) in try named(text) }
-        guard let number else { throw DaemonError("there is no domain \"\(text)\"; `xl list` shows those that there are") }
+        guard let number else {
+            throw DaemonError("there is no domain \"\(text)\"; `xl list` shows those that there are")
+        }
         guard try attempt({ () throws(XenError) in try store.isIntroduced(number) }) else {
             throw DaemonError("there is no domain \(number)")
         }
@@ -158,7 +160,9 @@ package struct Toolstack {
             if look > 0 { pause() }
             let text = try attempt { () throws(XenError) in try store.read("\(directory)/\(Node.state)") }
             guard let text else { return true }
-            if let number = UInt32(text), let state = XenBusState(rawValue: number), states.contains(state) { return true }
+            if let number = UInt32(text), let state = XenBusState(rawValue: number), states.contains(state) {
+                return true
+            }
         }
         return false
     }

@@ -7,7 +7,8 @@ enum XenRequirements {
     static func check(root: String = "") throws(DaemonError) {
         guard isXen(root) else {
             throw DaemonError(
-                "--xen: this system does not run on Xen: /sys/hypervisor/type does not say xen, and there is no /proc/xen")
+                "--xen: this system does not run on Xen: /sys/hypervisor/type does not say xen, and there is no /proc/xen"
+            )
         }
         let devices = [("gntdev", "xen-gntdev"), ("evtchn", "xen-evtchn")]
         var missing = devices.compactMap { name, module in fault(root + "/dev/xen/\(name)", module: module) }
@@ -29,7 +30,8 @@ enum XenRequirements {
         if access(path, R_OK | W_OK) == 0 { return nil }
         switch errno {
         case ENOENT: return "\(path) is missing: modprobe \(module)"
-        case EACCES, EPERM: return "\(path) is not for this user: run as root, or give the device to a group of the service"
+        case EACCES, EPERM:
+            return "\(path) is not for this user: run as root, or give the device to a group of the service"
         case let error: return "\(path): \(String(cString: strerror(error)))"
         }
     }

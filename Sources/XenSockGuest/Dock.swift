@@ -51,6 +51,8 @@ public final class Dock: @unchecked Sendable {
     private var nextTarget: UInt64 = 1
     private var awake: [DockSession] = []
     private var isDialectReported = false
+    /// The earliest of the sessions' deadlines.
+    private var nextDeadline = UInt64.max
     let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: SessionFrame.maximumSize, alignment: 8)
 
     /// What a number of the poller's stands for.
@@ -208,7 +210,8 @@ public final class Dock: @unchecked Sendable {
 
     private func takeEvents(_ session: DockSession) {
         guard let memory = session.memory else { return }
-        while let port = memory.channels.nextPending() { memory.channels.unmask(port) }
+        // There is one port, which is level-triggered: what comes meanwhile is another event.
+        if let port = memory.channels.nextPending() { memory.channels.unmask(port) }
         guard !session.isAwake else { return }
         session.isAwake = true
         memory.back.wake()
@@ -273,10 +276,18 @@ public final class Dock: @unchecked Sendable {
         for session in Array(sessions.values) where session.memory != nil { discard(session) }
     }
 
+    /// Gives a session a time by which it, or the backend, is to have answered.
+    func limit(_ session: DockSession, _ nanoseconds: UInt64) {
+        session.deadline = monotonicTime() &+ nanoseconds
+        guard session.deadline < nextDeadline else { return }
+        nextDeadline = session.deadline
+        poller.alarm(after: nanoseconds)
+    }
+
     private func checkDeadlines() {
-        guard let next = sessions.values.map(\.deadline).min(), next != .max else { return poller.alarm(after: nil) }
+        guard nextDeadline != .max else { return }
         let now = monotonicTime()
-        if now < next { return poller.alarm(after: next - now) }
+        guard now >= nextDeadline else { return }
         for session in Array(sessions.values) where session.deadline <= now {
             session.deadline = .max
             if case .fresh = session.phase {
@@ -286,7 +297,8 @@ public final class Dock: @unchecked Sendable {
                 refuse(session, ENETDOWN)
             }
         }
-        poller.alarm(after: 1)
+        nextDeadline = sessions.values.map(\.deadline).min() ?? .max
+        poller.alarm(after: nextDeadline == .max ? nil : nextDeadline - now)
     }
 }
 

@@ -151,8 +151,11 @@ extension Dock {
         guard let memory = session.memory, port > Arena.commandRingPort, port < memory.ports, order >= 1,
             order <= Arena.maximumOrder, let connection
         else { return (nil, EINVAL) }
+        let isExact = order >= DatagramRecord.minimumOrder
+        guard !isExact || order <= connection.maximumPageOrder else { return (nil, ENOBUFS) }
+        let order = min(order, connection.maximumPageOrder)
         let known = session.rings[port]
-        if let known, known.pages > 1 << Int(order) || order < DatagramRecord.minimumOrder { return (known, 0) }
+        if let known, known.pages > 1 << Int(order) || !isExact { return (known, 0) }
         if let placeholder = session.placeholders[port] {
             if placeholder.look() { memory.ring(port) }
             guard placeholder.isClosed else { return (nil, EBUSY) }

@@ -19,7 +19,7 @@ final class DockSession {
     var processDescriptor: Int32 = -1
     var phase = Phase.fresh
     /// Until when HELLO must be said, or SESSION answered.
-    var deadline: UInt64
+    var deadline = UInt64.max
     /// The session's process is gone; its socket takes DOOR still.
     var isDoor = false
 
@@ -46,13 +46,12 @@ final class DockSession {
     /// Arenas of sockets that this session attached, beside its own.
     var attached: Set<UInt64> = []
 
-    init(id: UInt64, descriptor: Int32, process: Int32, user: UInt32, isOwn: Bool, deadline: UInt64) {
+    init(id: UInt64, descriptor: Int32, process: Int32, user: UInt32, isOwn: Bool) {
         self.id = id
         self.descriptor = descriptor
         self.process = process
         self.user = user
         self.isOwn = isOwn
-        self.deadline = deadline
     }
 
     /// What was granted for the session, and its event channel.

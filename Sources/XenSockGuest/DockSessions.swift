@@ -42,10 +42,10 @@ extension Dock {
         // One that came through a door may be as its maker left it.
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         let session = DockSession(
-            id: nextSession, descriptor: descriptor, process: process, user: user, isOwn: isOwn,
-            deadline: monotonicTime() &+ 10 * Self.second)
+            id: nextSession, descriptor: descriptor, process: process, user: user, isOwn: isOwn)
         nextSession += 1
         sessions[session.id] = session
+        limit(session, 10 * Self.second)
         watch(descriptor, .socket(session))
         if !isOwn, process != parent?.process { watchProcess(session) }
         log.debug("session \(session.id) of process \(process), user \(user)")
@@ -83,8 +83,9 @@ extension Dock {
     func hello(_ session: DockSession, wantedPorts: UInt32) {
         guard let connection else { return refuse(session, ENETDOWN) }
         let granularity = Arena.portGranularity
-        let wanted = min(
-            max(wantedPorts == 0 ? 1024 : wantedPorts, XenSession.minimumPorts), configuration.maximumPorts)
+        // No more than could have a ring each: ports cost pages, too.
+        let most = min(configuration.maximumPorts, budget.mostRings)
+        let wanted = max(min(wantedPorts == 0 ? 1024 : wantedPorts, most), XenSession.minimumPorts)
         let ports = (wanted + granularity - 1) / granularity * granularity
         do throws(XenError) {
             session.memory = try allocate(ports, for: session, connection)
@@ -96,7 +97,7 @@ extension Dock {
         if memory.isRelayed { watch(memory.doorbell, .doorbell(session)) }
         _ = memory.back.sleep()
         session.phase = .opening
-        session.deadline = monotonicTime() &+ Self.patience
+        limit(session, Self.patience)
         submit(.session(session))
     }
 

@@ -68,6 +68,9 @@ final class GrantBudget {
         }
     }
 
+    /// How many of the smallest rings the limit has room for.
+    var mostRings: UInt32 { UInt32(clamping: limit / (1 + 1 << Int(Self.leastOrder))) }
+
     private var roomyOrder: UInt32 {
         if used < limit / 2 { return 6 }
         return used < limit / 4 * 3 ? 5 : Self.leastOrder

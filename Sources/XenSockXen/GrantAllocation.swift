@@ -53,9 +53,11 @@ public final class GrantAllocation: @unchecked Sendable {
 
     deinit { free() }
 
-    /// Unmaps the pages here, gives the index up and closes the descriptor. The grants end when the last process has
-    /// unmapped them too, here and in the other domain; until then they count against `GrantAllocator.limit`.
-    /// Another call does nothing.
+    /// Unmaps the pages here, gives the index up and closes the descriptor. Another call does nothing.
+    ///
+    /// The pages count against `GrantAllocator.limit` until the guest's last process has unmapped them (before Linux
+    /// 5.17, until the other domain has too), and the other domain may map them until some time after it has unmapped
+    /// them all: the kernel looks once a second.
     public func free() {
         guard !isFreed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         deallocateIndex()

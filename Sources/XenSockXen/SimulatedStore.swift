@@ -124,7 +124,7 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
     private func change(_ call: XenCall, _ path: String, _ change: (String) -> SimulatedChange) throws(XenError) {
         try xen.lock.locked { () throws(XenError) in
             let change = change(try absolute(call, path))
-            try checkQuota(call, path, change, xen.tree)
+            try check(call, path, change, xen.tree)
             try report(xen.apply(change, by: domain), call, path)
         }
     }
@@ -226,7 +226,8 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
         return tree.nodes[node]
     }
 
-    func checkQuota(_ call: XenCall, _ path: String, _ change: SimulatedChange, _ tree: SimulatedStoreTree)
+    /// What xenstored checks beside permissions.
+    func check(_ call: XenCall, _ path: String, _ change: SimulatedChange, _ tree: SimulatedStoreTree)
         throws(XenError)
     {
         let limits = xen.domains[domain]!.limits
@@ -241,7 +242,9 @@ final class SimulatedStore: XenStore, @unchecked Sendable {
             }
             made = node
         case .makeDirectory(let node): made = node
-        case .remove, .setPermissions: break
+        case .setPermissions(_, let owner, _):
+            guard xen.domains[owner]?.isAlive == true else { throw XenError(call, errno: ENOENT, subject: path) }
+        case .remove: break
         }
         guard domain != .control, let made, tree.check(.write, made, by: domain) == ENOENT else { return }
         guard tree.nodes(of: domain) < limits.storeNodes else { throw XenError(call, errno: ENOSPC, subject: path) }

@@ -35,6 +35,10 @@ final class SimulatedTransaction: XenStoreTransaction {
 
     func remove(_ path: String) throws(XenError) { try change(.remove, path) { .remove($0) } }
 
+    func setPermissions(_ path: String, owner: DomainID, readers: [DomainID]) throws(XenError) {
+        try change(.setPermissions, path) { .setPermissions($0, owner: owner, readers: readers) }
+    }
+
     /// - Returns: whether it took effect; false if others were in the way (EAGAIN).
     func commit() throws(XenError) -> Bool {
         do {
@@ -71,7 +75,7 @@ final class SimulatedTransaction: XenStoreTransaction {
             let node = try store.absolute(call, path)
             let change = make(node)
             used.insert(node)
-            try store.checkQuota(call, path, change, tree)
+            try store.check(call, path, change, tree)
             try store.report(tree.apply(change, by: store.domain), call, path)
             changes.append(change)
         }

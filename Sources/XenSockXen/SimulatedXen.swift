@@ -187,6 +187,8 @@ public final class SimulatedXen: @unchecked Sendable {
 
 /// What a simulated domain may have; at first what Xen and Linux give.
 public struct SimulatedLimits: Sendable {
+    public init() {}
+
     /// gntalloc's `limit`, in pages.
     public var grantAllocations = 1024
     /// Whether root may write gntalloc's `limit`.

@@ -10,6 +10,11 @@ final class StoreConnection {
     private static let socketPath = "/run/xenstored/socket"
     private static let devicePath = "/dev/xen/xenbus"
 
+    private struct Event: Equatable {
+        let path: String
+        let token: String
+    }
+
     private let connection: Int32
     /// Else the device.
     private let isSocket: Bool
@@ -18,7 +23,7 @@ final class StoreConnection {
     private let signal = Signal()
     private var isLost = false
     private var input: [UInt8] = []
-    private var events: [(path: String, token: String)] = []
+    private var events: [Event] = []
 
     /// Which tokens' events are wanted; others are of watches that have ended.
     var isWanted: (_ token: String) -> Bool = { _ in true }
@@ -95,6 +100,8 @@ final class StoreConnection {
         let header = xsd_sockmsg(type: type.rawValue, req_id: 0, tx_id: transaction, len: UInt32(payload.count))
         var errno = send(withUnsafeBytes(of: header) { Array($0) } + payload)
         guard errno == 0 else { throw XenError(call, errno: errno, subject: subject) }
+        // What came behind the answer is not readable on the connection any more.
+        defer { noteEvents() }
         // One request at a time: whatever is no event is its answer.
         while true {
             if let (answer, content) = takeMessage() {
@@ -178,12 +185,17 @@ final class StoreConnection {
     // MARK: Events
 
     func nextEvent() -> (path: String, token: String)? {
-        if events.isEmpty {
-            while receive(waiting: false) == 0 {}
-            while let (type, content) = takeMessage() { if type == XS_WATCH_EVENT.rawValue { note(content) } }
-        }
+        // No further than to the first: whoever writes all the time is not to keep us here.
+        while events.isEmpty, receive(waiting: false) == 0 { noteEvents() }
         defer { signal.set(!events.isEmpty) }
-        return events.isEmpty ? nil : events.removeFirst()
+        guard let event = events.first else { return nil }
+        events.removeFirst()
+        return (event.path, event.token)
+    }
+
+    /// Takes all whole messages that were read; none is an answer, as nothing was asked.
+    private func noteEvents() {
+        while let (type, content) = takeMessage() { if type == XS_WATCH_EVENT.rawValue { note(content) } }
     }
 
     /// Forgets events that are not wanted any more.
@@ -195,9 +207,11 @@ final class StoreConnection {
     private func note(_ content: [UInt8]) {
         let parts = content.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2 else { return }
-        let token = String(decoding: parts[1], as: UTF8.self)
-        guard isWanted(token) else { return }
-        events.append((String(decoding: parts[0], as: UTF8.self), token))
+        let event = Event(
+            path: String(decoding: parts[0], as: UTF8.self), token: String(decoding: parts[1], as: UTF8.self))
+        // One that waits already says all: a guest may write faster than we look.
+        guard isWanted(event.token), !events.contains(event) else { return }
+        events.append(event)
         signal.set(true)
     }
 }

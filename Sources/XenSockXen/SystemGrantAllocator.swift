@@ -3,7 +3,7 @@ import Glibc
 
 /// /dev/xen/gntalloc by its ioctls.
 final class SystemGrantAllocator: GrantAllocator {
-    private static let limitPath = "/sys/module/xen_gntalloc/parameters/limit"
+    private let parameter = ModuleLimit(module: "xen_gntalloc")
 
     func allocate(pages: Int, for domain: DomainID) throws(XenError) -> GrantAllocation {
         let subject = "\(pages) pages for domain \(domain)"
@@ -37,25 +37,11 @@ final class SystemGrantAllocator: GrantAllocator {
             })
     }
 
-    var limit: Int? {
-        let file = open(Self.limitPath, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var text = [UInt8](repeating: 0, count: 32)
-        let count = Glibc.read(file, &text, text.count)
-        guard count > 0 else { return nil }
-        // A signed number: no limit at all is -1.
-        return Int(String(decoding: text[..<count], as: UTF8.self).prefix { $0 != "\n" })
-    }
+    var limit: Int? { parameter.value }
 
     func raiseLimit(to pages: Int) throws(XenError) {
         if let limit, limit >= pages { return }
-        let file = open(Self.limitPath, O_WRONLY | O_CLOEXEC)
-        guard file >= 0 else { throw XenError(.raiseLimit, errno: Glibc.errno, subject: "\(pages)") }
-        defer { close(file) }
-        let text = "\(pages)\n"
-        guard Glibc.write(file, text, text.utf8.count) == text.utf8.count else {
-            throw XenError(.raiseLimit, errno: Glibc.errno, subject: "\(pages)")
-        }
+        let errno = parameter.set(pages)
+        guard errno == 0 else { throw XenError(.raiseLimit, errno: errno, subject: "\(pages)") }
     }
 }

@@ -22,7 +22,12 @@ final class SystemGrantMapper: GrantMapper, @unchecked Sendable {
         var references = references
         let base = xengnttab_map_domain_grant_refs(
             handle.pointer, UInt32(references.count), UInt32(domain.rawValue), &references, PROT_READ | PROT_WRITE)
-        guard let base else { throw XenError(.map, errno: Glibc.errno, subject: subject) }
+        guard let base else {
+            let errno = Glibc.errno
+            // The driver says EINVAL to this, too.
+            let isTooLarge = references.count > ModuleLimit(module: "xen_gntdev").value ?? .max
+            throw XenError(.map, errno: isTooLarge ? E2BIG : errno, subject: subject)
+        }
         let pages = references.count
         return GrantMapping(base: base, pages: pages) { xengnttab_unmap(handle.pointer, base, UInt32(pages)) }
     }

@@ -27,8 +27,7 @@ final class SystemStore: XenStore, @unchecked Sendable {
     func list(_ path: String) throws(XenError) -> [String]? { try nodes.list(path) }
 
     func setPermissions(_ path: String, owner: DomainID, readers: [DomainID]) throws(XenError) {
-        _ = try connection.request(
-            .setPermissions, XS_SET_PERMS, [path, "n\(owner)"] + readers.map { "r\($0)" })
+        try nodes.setPermissions(path, owner: owner, readers: readers)
     }
 
     func watch(_ path: String, token: String) throws(XenError) {
@@ -124,6 +123,10 @@ final class SystemStoreNodes: XenStoreTransaction {
             guard error.errno == E2BIG else { throw error }
             return try listInParts(path)
         }
+    }
+
+    func setPermissions(_ path: String, owner: DomainID, readers: [DomainID]) throws(XenError) {
+        _ = try request(.setPermissions, XS_SET_PERMS, [path, "n\(owner)"] + readers.map { "r\($0)" })
     }
 
     /// For what does not fit into one answer. Each part comes with the node's generation: begins again when it changes.

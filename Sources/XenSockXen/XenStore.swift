@@ -7,10 +7,6 @@ public protocol XenStore: XenStoreAccess, Sendable {
     /// Readable when a watch fired: call `nextEvent` until it returns nil.
     var descriptor: Int32 { get }
 
-    /// Says who may use a node: `owner` everything, `readers` reading, others nothing. Nodes made under it later have
-    /// the same permissions, and their maker as owner if that is a guest. Only the owner and the control domain may.
-    func setPermissions(_ path: String, owner: DomainID, readers: [DomainID]) throws(XenError)
-
     /// Fires once at once, then at each change of the node or of one under it. An event names the node that changed,
     /// as a relative path if `path` is one. Those that this domain may not read do not fire.
     ///
@@ -21,6 +17,7 @@ public protocol XenStore: XenStoreAccess, Sendable {
     func unwatch(_ path: String, token: String) throws(XenError)
 
     /// The node that changed, or the watch's own at first, and the watch's token, without waiting; nil if none fired.
+    /// Several changes of one node may make one event.
     func nextEvent() -> (path: String, token: String)?
 
     /// Runs `body` in a transaction, again while XenStore answers EAGAIN because others changed what it used, up to
@@ -28,7 +25,7 @@ public protocol XenStore: XenStoreAccess, Sendable {
     func transaction(_ body: (any XenStoreTransaction) throws(XenError) -> Void) throws(XenError)
 
     /// Whether the domain exists and has not been released (`XS_IS_DOMAIN_INTRODUCED`): tells whom `@releaseDomain` and
-    /// `@introduceDomain` meant.
+    /// `@introduceDomain` meant. For the control domain only; EACCES for others.
     func isIntroduced(_ domain: DomainID) throws(XenError) -> Bool
 
     /// The domain this is: what the toolstack wrote to `domid` in its directory. ENOENT where it is missing.
@@ -54,6 +51,11 @@ public protocol XenStoreAccess: AnyObject {
 
     /// The names of the nodes right under it; nil if there is no such node.
     func list(_ path: String) throws(XenError) -> [String]?
+
+    /// Says who may use a node: `owner` everything, `readers` reading, others nothing. Nodes made under it later have
+    /// the same permissions, and their maker as owner if that is a guest. Only the owner and the control domain may.
+    /// ENOENT if there is no such node, or no domain `owner`.
+    func setPermissions(_ path: String, owner: DomainID, readers: [DomainID]) throws(XenError)
 }
 
 /// XenStore's fixed limits (xen/io/xs_wire.h), and ours.

@@ -47,7 +47,8 @@ struct Detach: ParsableCommand {
         do {
             let toolstack = try Toolstack(store: XenPlatform.system().store)
             if try !toolstack.detach(toolstack.domain(domain)) {
-                writeAll(2, "xensock: detach: nothing closed the device in 10 seconds; its nodes are removed all the same\n")
+                writeAll(
+                    2, "xensock: detach: nothing closed the device in 10 seconds; its nodes are removed all the same\n")
             }
         } catch {
             throw LaunchError(exitStatus: 1, "detach: \(error)")

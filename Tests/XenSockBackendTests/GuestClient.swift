@@ -176,6 +176,22 @@ final class GuestClient: TestSession, @unchecked Sendable {
 
     // MARK: The agent
 
+    /// From here on the agent does nothing, and the backend believes that it is at work.
+    func dozeAwake() {
+        agent.locked {
+            isAsleep = true
+            bell.wake()
+        }
+    }
+
+    /// Goes on, as if there had been an event.
+    func goOn() {
+        agent.locked {
+            isAsleep = false
+            hasEvent = true
+        }
+    }
+
     func line(_ port: UInt32) -> UnsafeMutableRawPointer { dock.base + DockRegion.line(port: port) }
 
     func word(_ port: UInt32, _ offset: Int) -> SharedWord32 { SharedWord32(line(port) + offset) }

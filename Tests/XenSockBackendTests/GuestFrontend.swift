@@ -41,6 +41,12 @@ final class GuestFrontend {
         ring = CommandRingFront(page: page.base, layout: .pvcalls)
     }
 
+    /// Of all sockets.
+    var ports: [UInt32] { rings.values.map(\.port) }
+    var indexPages: [UnsafeMutableRawPointer] {
+        rings.keys.sorted { $0.rawValue < $1.rawValue }.map { rings[$0]!.memory.base }
+    }
+
     // MARK: XenBus
 
     func state() -> String? { try? store.read("\(backend)/state") }

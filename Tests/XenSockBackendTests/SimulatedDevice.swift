@@ -16,6 +16,9 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     private(set) var connection: XenSessions?
     /// What the guest did against the protocol.
     private(set) var violations: [String] = []
+    var maximumPageOrder: UInt32 = 8
+    /// Hypercalls towards the guest.
+    let notifications = Atomic(0)
 
     init(_ platform: XenPlatform, guest: DomainID) throws {
         domain = guest
@@ -55,7 +58,11 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
         channels.unbind(port)
     }
 
-    func notify(_ port: UInt32) { channels.notify(port) }
+    func notify(_ port: UInt32) {
+        notifications.wrappingAdd(1, ordering: .relaxed)
+        channels.notify(port)
+    }
+
     func violated(_ reason: String) { violations.append(reason) }
 
     /// Ports that are bound for sessions.

@@ -35,7 +35,8 @@ extension ServiceTests {
             #expect(guest.awaitBackend(.closed))
         }
 
-        @Test(arguments: [XenBusState.closed, .unknown]) func aFrontendGoesWithoutAGoodbye(_ state: XenBusState) throws {
+        @Test(arguments: [XenBusState.closed, .unknown]) func aFrontendGoesWithoutAGoodbye(_ state: XenBusState) throws
+        {
             defer { fixture.stop() }
             let guest = try fixture.guest(5)
             try guest.set(state)

@@ -85,5 +85,7 @@ final class XenFixture: @unchecked Sendable {
         eventually { xen.mappings(by: .control) == 0 && xen.boundPorts(of: .control).isEmpty }
     }
 
-    func node(_ guest: GuestFrontend, _ name: String) -> String? { xen.nodes(under: guest.backend)["\(guest.backend)/\(name)"] }
+    func node(_ guest: GuestFrontend, _ name: String) -> String? {
+        xen.nodes(under: guest.backend)["\(guest.backend)/\(name)"]
+    }
 }

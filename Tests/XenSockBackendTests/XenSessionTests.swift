@@ -72,6 +72,27 @@ extension ServiceTests {
             }
         }
 
+        @Test func anAgentThatIsAwakeCostsNoHypercall() throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let session = try fixture.agent.open()
+            let socket = try session.socket(port: 1)
+            try socket.connected(to: server.address)
+            let peer = try server.accept()
+            socket.set(StatusLine.Flag.edgeTriggered)
+            usleep(20000)
+            session.dozeAwake()
+            let before = fixture.device.notifications.load(ordering: .relaxed)
+            for count in 1...5 {
+                peer.write([1])
+                #expect(eventually { session.word(1, PlaceholderLine.tokens).load() == UInt32(count) })
+            }
+            #expect(fixture.device.notifications.load(ordering: .relaxed) == before)
+            #expect(socket.tokensInPlaceholder == 0)
+            session.goOn()
+            #expect(eventually { socket.tokensInPlaceholder == 5 })
+        }
+
         @Test func aFullRingIsNotWritableUntilHalfOfItIsFree() throws {
             defer { fixture.stop() }
             let server = try Peer.listening(receiveBuffer: 4096)
@@ -268,11 +289,28 @@ extension ServiceTests {
             #expect(try session.awaitResponse(release).ret == 0)
         }
 
+        @Test func aRingFullOfReleasesIsAnswered() throws {
+            defer { fixture.stop() }
+            let session = try fixture.agent.open()
+            let socket = try session.socket(port: 1)
+            #expect(try socket.open() == 0)
+            for round in 0..<2 {
+                fixture.agent.locked { session.isAsleep = true }
+                let slots = try (0..<32).map { _ in try session.push(.release(id: socket.id, reuse: false)) }
+                usleep(5000)
+                fixture.agent.locked { session.isAsleep = false }
+                // The last round's are left alone: nobody waits for them any more.
+                if round == 0 { for slot in slots { #expect(try session.awaitResponse(slot).ret == 0) } }
+            }
+            #expect(try session.end() == 0)
+        }
+
         @Test func aRingIsTakenAsItWasListedOnce() throws {
             defer { fixture.stop() }
             let server = try Peer.listening()
             let session = try fixture.agent.open()
-            for (port, order) in [(UInt32(1), UInt32(0)), (2, 9), (3, 31), (4, UInt32.max)] {
+            fixture.onService { [device = fixture.device] in device.maximumPageOrder = 4 }
+            for (port, order) in [(UInt32(1), UInt32(0)), (2, 9), (3, 5), (4, UInt32.max)] {
                 let socket = try session.socket(port: port)
                 #expect(try socket.open() == 0)
                 SharedWord32(socket.indexes + IndexesPage.ringOrder).store(order)

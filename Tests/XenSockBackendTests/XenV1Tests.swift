@@ -79,7 +79,9 @@ extension ServiceTests {
             var sent = 0
             while sent < bytes.count {
                 let room = Int(output.size - (output.producer.load() &- output.consumer.load()))
-                if room == 0, !eventually(within: 0.2, { output.producer.load() &- output.consumer.load() < output.size }) {
+                if room == 0,
+                    !eventually(within: 0.2, { output.producer.load() &- output.consumer.load() < output.size })
+                {
                     break
                 }
                 let count = min(room, bytes.count - sent)
@@ -196,7 +198,9 @@ extension ServiceTests {
             reference.store(0xdead)
             #expect(try guest.connect(1, to: server.address) == -22)
             reference.store(good)
-            for (page, port) in [(0xdead, ring.port), (ring.memory.references[0], 4000), (ring.memory.references[0], guest.port)] {
+            for (page, port) in [
+                (0xdead, ring.port), (ring.memory.references[0], 4000), (ring.memory.references[0], guest.port),
+            ] {
                 let request = Request.connect(
                     id: 1, address: server.address, flags: 0, ring: .indexesPage(GrantReference(page)),
                     eventChannel: EventChannelPort(port))
@@ -303,7 +307,8 @@ extension ServiceTests {
         }
 
         @Test func withoutAPolicyPrivilegedPortsAreRefused() throws {
-            let fixture = try XenFixture(policy: PolicyJudge(policy: Policy(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+            let fixture = try XenFixture(
+                policy: PolicyJudge(policy: Policy(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
             defer { fixture.stop() }
             let server = try Peer.listening()
             let guest = try fixture.guest(5)

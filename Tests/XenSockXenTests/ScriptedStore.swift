@@ -22,13 +22,14 @@ final class ScriptedStore: @unchecked Sendable {
 
     deinit { close(end) }
 
-    /// Answers each request with the next entry: all its messages, as types and contents (NUL is `|`).
+    /// Answers each request with the next entry: all its messages at once, as types and contents (NUL is `|`).
     func play(_ answers: [[(UInt32, String)]]) {
         thread = Thread { [self] in
             for messages in answers {
                 guard let request = receive() else { return }
                 requests.append(request)
-                for (type, content) in messages { send(type, content) }
+                let bytes = messages.flatMap { Self.bytes($0.0, $0.1) }
+                _ = write(end, bytes, bytes.count)
             }
         }
     }
@@ -40,14 +41,17 @@ final class ScriptedStore: @unchecked Sendable {
 
     func hangUp() { shutdown(end, Int32(SHUT_RDWR)) }
 
-    /// In pieces of a byte, so that messages come in parts.
-    func send(_ type: UInt32, _ content: String) {
+    /// Sends some bytes of a message, so that it comes in parts.
+    func send(_ type: UInt32, _ content: String, _ part: Range<Int>? = nil) {
+        let bytes = Self.bytes(type, content)
+        let range = part ?? bytes.indices
+        _ = write(end, Array(bytes[range]), range.count)
+    }
+
+    private static func bytes(_ type: UInt32, _ content: String) -> [UInt8] {
         let content = content.utf8.map { $0 == UInt8(ascii: "|") ? 0 : $0 }
         let header = [type, 0, 0, UInt32(content.count)]
-        for byte in header.withUnsafeBytes({ Array($0) }) + content {
-            var byte = byte
-            write(end, &byte, 1)
-        }
+        return header.withUnsafeBytes { Array($0) } + content
     }
 
     private func receive() -> Request? {

@@ -78,13 +78,17 @@ import XenSockXen
         let first = try guest.allocator.allocate(pages: 3, for: .control)
         let error = #expect(throws: XenError.self) { try guest.allocator.allocate(pages: 2, for: .control) }
         #expect(error?.limits.first == .grantAllocations)
-        // What is still mapped counts, though it is freed.
-        let mapping = try control.mapper.map(first.references, of: 1)
-        first.free()
-        #expect(throws: XenError.self) { try guest.allocator.allocate(pages: 2, for: .control) }
         try guest.allocator.raiseLimit(to: 5)
         #expect(guest.allocator.limit == 5)
         let second = try guest.allocator.allocate(pages: 2, for: .control)
+        // What is freed does not count, though it is mapped; but its entries are in use.
+        let mapping = try control.mapper.map(first.references, of: 1)
+        first.free()
+        let third = try guest.allocator.allocate(pages: 3, for: .control)
+        third.free()
+        xen.setLimits(of: 1) { $0.grantTable = 6 }
+        #expect(throws: XenError.self) { try guest.allocator.allocate(pages: 2, for: .control) }
+        _ = try guest.allocator.allocate(pages: 1, for: .control)
         try guest.allocator.raiseLimit(to: 2)
         #expect(guest.allocator.limit == 5)
         xen.setLimits(of: 1) { $0.mayRaiseGrantAllocations = false }

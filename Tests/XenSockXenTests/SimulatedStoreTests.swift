@@ -138,6 +138,19 @@ import XenSockXen
         #expect(try control.read("/tool/a") == "1")
     }
 
+    @Test func aTransactionMakesADeviceWithItsPermissions() throws {
+        try control.transaction { (transaction) throws(XenError) in
+            try transaction.makeDirectory("/local/domain/1/device/x/0")
+            try transaction.setPermissions("/local/domain/1/device/x/0", owner: 1, readers: [0])
+            try transaction.write("/local/domain/1/device/x/0/state", "1")
+        }
+        try guest.write("device/x/0/state", "3")
+        let error = #expect(throws: XenError.self) {
+            try control.setPermissions("/local/domain/1/device/x/0", owner: 77, readers: [])
+        }
+        #expect(error?.errno == ENOENT)
+    }
+
     @Test func aTransactionRunsAgainWhenOthersWereInTheWay() throws {
         try control.write("/tool/counter", "0")
         var runs = 0

@@ -73,7 +73,24 @@ import Testing
         daemon.send(event, "data/z|t|")
         #expect(isReadable(store.descriptor))
         #expect(store.nextEvent()?.path == "data/z")
+        // In parts.
+        daemon.send(event, "data/z|t|", 0..<10)
         #expect(store.nextEvent() == nil && !isReadable(store.descriptor))
+        daemon.send(event, "data/z|t|", 10..<20)
+        #expect(store.nextEvent() == nil)
+        daemon.send(event, "data/z|t|", 20..<25)
+        #expect(store.nextEvent()?.path == "data/z")
+        #expect(store.nextEvent() == nil && !isReadable(store.descriptor))
+    }
+
+    @Test func eventsBehindAnAnswerAreReadable() throws {
+        daemon.play([[(watch, "OK|"), (event, "data|t|"), (event, "data/x|t|"), (event, "data|t|")]])
+        try store.watch("data", token: "t")
+        #expect(isReadable(store.descriptor))
+        #expect(store.nextEvent()?.path == "data")
+        #expect(isReadable(store.descriptor))
+        #expect(store.nextEvent()?.path == "data/x")
+        #expect(!isReadable(store.descriptor) && store.nextEvent() == nil)
     }
 
     @Test func eventsOfEndedWatchesDoNotCome() throws {

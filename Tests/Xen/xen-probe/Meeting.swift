@@ -20,7 +20,7 @@ struct Meeting {
         defer { try? store.unwatch(path, token: word) }
         while true {
             if let value = try store.read(path) { return value }
-            try expect(waitReadable(store.descriptor, milliseconds: 15_000), "nobody told \(word)")
+            try expect(waitReadable(store.descriptor, milliseconds: 30_000), "nobody told \(word)")
             while let event = store.nextEvent() {
                 try expect(event.path.hasPrefix(path) && event.token == word, "an event of \(event)")
             }

@@ -4,7 +4,7 @@ import XenSockXen
 // Checks each call of the real platform on a real Xen, one step a run. Steps that need both ends run in the guest and in
 // dom0 at a time and meet under the guest's `data/probe`.
 //
-//     xen-probe list guest|backend
+//     xen-probe list alone|pairs
 //     xen-probe guest STEP
 //     xen-probe backend STEP DOMAIN
 
@@ -28,31 +28,30 @@ func failure(_ what: String, _ body: () throws(XenError) -> Void) throws -> XenE
     throw Failure(description: "\(what): did not fail")
 }
 
-/// What one end checks.
+/// What a guest checks by itself.
 struct Step: Sendable {
     let name: String
     let check: @Sendable (XenPlatform) throws -> Void
 }
 
-let guestSteps =
-    storeSteps + grantSteps + channelSteps
-    + pairs.map { pair in
-        Step(name: pair.name) { xen in
-            try pair.guest(xen, Meeting(pair.name, directory: "data/probe", store: xen.store()))
-        }
-    }
+let alone = storeSteps + grantSteps + channelSteps
 
 let arguments = CommandLine.arguments.dropFirst()
 let xen = XenPlatform.system()
 // Whatever hangs ends.
-alarm(25)
+alarm(55)
 do {
     switch Array(arguments) {
-    case ["list", "guest"]: for step in guestSteps { print(step.name) }
-    case ["list", "backend"]: for pair in pairs { print(pair.name) }
+    case ["list", "alone"]: for step in alone { print(step.name) }
+    case ["list", "pairs"]: for pair in pairs { print(pair.name) }
     case let words where words.count == 2 && words[0] == "guest":
-        guard let step = guestSteps.first(where: { $0.name == words[1] }) else { throw Failure(description: "no step") }
-        try step.check(xen)
+        if let step = alone.first(where: { $0.name == words[1] }) {
+            try step.check(xen)
+        } else if let pair = pairs.first(where: { $0.name == words[1] }) {
+            try pair.guest(xen, Meeting(pair.name, directory: "data/probe", store: xen.store()))
+        } else {
+            throw Failure(description: "no step \(words[1])")
+        }
     case let words where words.count == 3 && words[0] == "backend":
         guard let pair = pairs.first(where: { $0.name == words[1] }), let number = UInt16(words[2]) else {
             throw Failure(description: "no step, or no domain")

@@ -8,5 +8,5 @@ SCENARIO = Scenario(
         Domain("byhand", "guest.py", later=["pvcalls-family"], start=False),
         Domain("byxl", "guest.py", later=["pvcalls-family"], configuration=['pvcalls=["backend=0"]'], start=False),
     ],
-    deadline=240,
+    deadline=540,
 )

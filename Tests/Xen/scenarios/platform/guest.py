@@ -1,18 +1,19 @@
-from xenlab import case, hear, note, run
+from probe import step, steps
+from xenlab import case, hear, tell
+
+for name in steps("alone"):
+    step(name, "guest", name)
 
 
-def step(name):
-    @case(name)
-    def _():
-        done = run(["xen-probe", "guest", name], limit=25, status=None)
-        note(f"{name}: {done.out}{done.err}".strip())
-        assert done.process.returncode == 0, f"status {done.process.returncode}\n{done.out}{done.err}"
-
-
-for name in run(["xen-probe", "list", "guest"]).out.split():
-    step(name)
-
-
-@case("stays until dom0 is done")
+@case("tells dom0 that it is ready for both")
 def _():
-    hear("done")
+    tell("ready")
+
+
+for name in steps("pairs"):
+    step(name, "guest", name)
+
+
+@case("stays until dom0 is done", limit=60)
+def _():
+    hear("done", 55)

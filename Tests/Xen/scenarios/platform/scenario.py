@@ -6,7 +6,7 @@ from harness.scenario import Domain, Scenario
 PROBE = [str(SUITE.parents[1] / ".build/release/xen-probe")]
 
 SCENARIO = Scenario(
-    dom0=Domain("dom0", "dom0.py", memory=704, programs=PROBE),
-    guests=[Domain("guest", "guest.py", memory=256, programs=PROBE)],
-    deadline=180,
+    dom0=Domain("dom0", "dom0.py", memory=256, programs=PROBE),
+    guests=[Domain("guest", "guest.py", programs=PROBE)],
+    deadline=240,
 )
