@@ -74,30 +74,53 @@ final class DataRing {
     /// in_error: 0, or the negated number that ends the stream behind the bytes that stand in the ring then.
     var inputError: Int32 { Int32(bitPattern: ring.input.error.loadOrdered()) }
 
+    /// Whether the backend must be told that there is room.
+    enum Notice {
+        case none, now
+        /// If nothing else has told it by then: it hardly waits.
+        case later
+    }
+
     /// Copies bytes that have come.
-    ///
-    /// - Returns: how many, and whether the backend must be told that there is room.
-    func receive(into room: Segments) throws(RingViolation) -> (count: Int, mustTell: Bool) {
+    func receive(into room: Segments) throws(RingViolation) -> (count: Int, notice: Notice) {
         let producer = ring.input.producer.loadOrdered()
         let queued = try ring.input.queued(produced: producer, consumed: consumed)
         let count = min(Int(queued), room.count)
-        guard count > 0 else { return (0, false) }
+        guard count > 0 else { return (0, .none) }
+        let knowsFirstOnly = published.count == 1
         copy(ring.input.bytes(at: consumed, count: UInt32(count)), to: room)
         consumed &+= UInt32(count)
-        ring.input.consumer.storeOrdered(consumed)
-        return (count, mustTell(producer))
+        // Never all: who sends messages of a round size would else seem to have filled the ring with every other one.
+        let index = consumed &- Self.withheld
+        if Int32(bitPattern: index &- published.last!) > 0 { publish(index) }
+        guard mustTell(producer) else { return (count, .none) }
+        // The index at the beginning has no odd place: two messages of half the size come to it as well.
+        return (count, published[firstPublished] != 0 || knowsFirstOnly ? .now : .later)
     }
+
+    /// Whether nothing has come since `receive` said that the backend must be told.
+    var isUntold: Bool { toldProducer == ring.input.producer.loadOrdered() }
+
+    /// Bytes of `in` that were taken and are not said to be.
+    private static let withheld: UInt32 = 13
+
+    private func publish(_ index: UInt32) {
+        ring.input.consumer.storeOrdered(index)
+        published.append(index)
+    }
+
+    /// Says that all was taken which was: what stands in `in` at a close makes a backend reset the connection.
+    func publishAll() { ring.input.consumer.storeOrdered(consumed) }
 
     /// Whether the backend may wait for room: it has filled `in` as far as an index that it has seen allows, and now at
     /// least half of the ring is free. An event that finds nothing to do is not sent: Linux's backend slows a channel
     /// down for it, and up to Linux 6.1 does not listen any more.
     private func mustTell(_ producer: UInt32) -> Bool {
-        while firstPublished < published.count, producer &- published[firstPublished] > half { firstPublished += 1 }
+        while firstPublished < published.count - 1, producer &- published[firstPublished] > half { firstPublished += 1 }
         if firstPublished > 256 {
             published.removeFirst(firstPublished)
             firstPublished = 0
         }
-        published.append(consumed)
         let isFilled = producer &- published[firstPublished] == half
         let free = half &- (producer &- consumed)
         guard isFilled, free >= half / 2, toldProducer != producer else { return false }
@@ -118,14 +141,18 @@ final class DataRing {
     var outputError: Int32 { Int32(bitPattern: ring.output.error.loadOrdered()) }
 
     /// Copies bytes to the backend, as many as there is room for.
-    func send(_ bytes: Segments) throws(RingViolation) -> Int {
+    ///
+    /// - Returns: how many, and whether the backend has taken all that was there before: it may have gone to sleep.
+    ///   Otherwise it finds them when it has taken the others.
+    func send(_ bytes: Segments) throws(RingViolation) -> (count: Int, mustTell: Bool) {
         let count = min(Int(try room()), bytes.count)
-        guard count > 0 else { return 0 }
+        guard count > 0 else { return (0, false) }
+        let before = produced
         let target = ring.output.bytes(at: produced, count: UInt32(count))
         copy(bytes, to: target)
         produced &+= UInt32(count)
         ring.output.producer.storeOrdered(produced)
-        return count
+        return (count, ring.output.consumer.loadOrdered() == before)
     }
 
     /// Takes back what was not sent, after out_error: Linux's backend would try it again and again, with an event each

@@ -38,6 +38,7 @@ extension PVCallsNetwork {
         guard !isDraining(socket) else { return schedule(socket.drainEnd) }
         guard socket.isKnown else { return finish(socket) }
         socket.isReleasing = true
+        socket.ring?.publishAll()
         commands.post(.release, .release(id: SocketID(socket.id), reuse: false), socket, connection)
     }
 

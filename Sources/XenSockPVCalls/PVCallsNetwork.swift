@@ -29,6 +29,8 @@ public final class PVCallsNetwork: SocketNetwork {
     /// A call waited in vain, and nothing was answered since.
     var isStalled = false
     var nextID: UInt64 = 1
+    /// Sockets whose backend is told later, if it has not found out.
+    private var unheard: [PVCallsSocket] = []
     let log: Logger
     let clock: () -> UInt64
     /// Fires when ``nextDue`` has come.
@@ -53,6 +55,8 @@ public final class PVCallsNetwork: SocketNetwork {
     static let acceptedAhead = 4
     /// How long nothing is to use the device before it is connected again, in nanoseconds.
     static let idleLimit: UInt64 = 1_000_000_000
+    /// How long bytes may stand in `out` that the backend was not told of, in nanoseconds.
+    static let takingLimit: UInt64 = 20_000_000
     /// Pages that gntalloc's limit is raised to at most: the grant table of a domain as Xen makes it.
     static let grantedPages = 32_768
 
@@ -119,6 +123,7 @@ public final class PVCallsNetwork: SocketNetwork {
         let released = closing
         closing = []
         connects = []
+        unheard = []
         commands = PVCallsCommands()
         nextDue = nil
         for socket in released {
@@ -287,9 +292,30 @@ public final class PVCallsNetwork: SocketNetwork {
         }
     }
 
+    /// No event goes with bytes that the backend finds when it has taken those before. Its last look and this side's may
+    /// cross, though: it is told later if they are still there.
+    func tellLater(_ socket: PVCallsSocket) {
+        guard !socket.isUnheard else { return }
+        socket.isUnheard = true
+        unheard.append(socket)
+        schedule(clock() &+ Self.takingLimit)
+    }
+
+    private func tellUnheard() {
+        for socket in unheard {
+            socket.isUnheard = false
+            guard let ring = socket.ring else { continue }
+            let isWaiting = socket.owesNotice && ring.isUntold
+            socket.owesNotice = false
+            if isWaiting || (try? ring.untaken()) ?? 0 > 0 { connection?.notify(ring.port) }
+        }
+        unheard = []
+    }
+
     /// The timer fired: looks at everything that waits for a time.
     func timeout() {
         nextDue = nil
+        tellUnheard()
         for socket in closing { proceed(socket) }
         for socket in sockets.values where socket.listener != nil { offer(socket) }
         renewIfIdle()

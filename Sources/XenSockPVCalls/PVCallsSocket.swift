@@ -43,6 +43,10 @@ final class PVCallsSocket {
     var outputError: Int32 = 0
     /// send(2) found no room.
     var wantsRoom = false
+    /// In the network's list of those whose backend is told later, if it has not found out.
+    var isUnheard = false
+    /// The backend may wait for room in `in`.
+    var owesNotice = false
     /// close(2) is to reset the connection.
     var isAborted = false
 

@@ -18,7 +18,13 @@ extension PVCallsNetwork {
                 result = try ring.receive(into: segments)
                 if result.count == 0 { return endOfInput(socket, WireError.fromWire(error)) }
             }
-            if result.mustTell { connection?.notify(ring.port) }
+            switch result.notice {
+            case .none: break
+            case .now: connection?.notify(ring.port)
+            case .later:
+                socket.owesNotice = true
+                tellLater(socket)
+            }
             return result.count
         } catch {
             return violated(socket)
@@ -48,8 +54,13 @@ extension PVCallsNetwork {
                 socket.hasReportedOutput = true
                 return Int(socket.outputError != 0 ? socket.outputError : -ECONNRESET)
             }
-            let count = try ring.send(segments)
-            if count > 0 { connection?.notify(ring.port) }
+            let (count, mustTell) = try ring.send(segments)
+            if mustTell {
+                socket.owesNotice = false
+                connection?.notify(ring.port)
+            } else if count > 0 {
+                tellLater(socket)
+            }
             if count < segments.count { socket.wantsRoom = true }
             return count > 0 || segments.count == 0 ? count : -Int(EAGAIN)
         } catch {

@@ -58,6 +58,40 @@ struct ConnectingTests {
         #expect(peer.fromGuest == [1, 2, 3])
     }
 
+    @Test("messages that are a part of the ring's size do not look like a ring that was filled")
+    func knowsRoundMessages() throws {
+        let lab = try Lab()
+        let (descriptor, peer) = try lab.connected()
+        for _ in 0..<20 {
+            peer.toGuest = [UInt8](repeating: 7, count: 16_384)
+            lab.settle()
+            #expect(lab.receive(descriptor).result == 16_384)
+            lab.settle()
+        }
+        #expect(lab.backend.vainEvents == 0)
+    }
+
+    @Test("bytes published behind others have no event of their own, but are told of if they stay")
+    func tellsOfBytesSparingly() throws {
+        let lab = try Lab()
+        let (descriptor, peer) = try lab.connected()
+        for byte in 0..<10 { #expect(lab.send(descriptor, [UInt8(byte)]) == 1) }
+        lab.settle()
+        #expect(peer.fromGuest.count == 10)
+        #expect(lab.backend.vainEvents == 0)
+        peer.room = 1
+        #expect(lab.send(descriptor, [1, 2]) == 2)
+        lab.settle()
+        peer.room = Int.max
+        #expect(lab.send(descriptor, [3]) == 1)
+        lab.settle()
+        #expect(peer.fromGuest.count == 11, "as if both had looked too early")
+        lab.time += 21_000_000
+        lab.fireTimer()
+        lab.settle()
+        #expect(peer.fromGuest.suffix(3) == [1, 2, 3])
+    }
+
     @Test("what the backend filled by an older index is continued")
     func continuesAfterAnOldIndex() throws {
         let lab = try Lab()

@@ -88,8 +88,9 @@ def _():
 @case("reaches a server in the guest", limit=60)
 def _():
     port = int(one.hear("listening", 30))
+    # No more than fits the ring: up to 6.1 the backend stops for good when that is full.
     with socket.create_connection(("127.0.0.1", port), 20) as client:
-        put(client, 1 << 20)
+        put(client, 24 << 10)
     with socket.create_connection(("127.0.0.1", port), 20) as client:
         get(client, 1 << 20)
     for number in range(10):

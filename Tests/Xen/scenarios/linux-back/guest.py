@@ -5,8 +5,9 @@ from pathlib import Path
 from xenlab import USER, case, eventually, hear, note, run, start, tell
 from xenlab.traffic import digest, pattern
 
-SOCKET = "/run/xensock/xensock.sock"
+SOCKET = "/run/xensock/agent.sock"
 PORT = 7001
+UNDER = {"user": USER, "preload": True, "variables": {"XENSOCK_SOCKET": SOCKET}}
 with open("/tmp/policy.toml", "w") as policy:
     policy.write('default = "allow"\nallow_users = ["*"]\n')
 agent = start(
@@ -20,7 +21,7 @@ def client(action: str, *arguments, limit: float = 30) -> str:
     """Runs the client as an ordinary user, under XenSock."""
     try:
         return run(
-            [sys.executable, "/lab/scenario/client.py", action, *arguments], user=USER, preload=True, limit=limit
+            [sys.executable, "/lab/scenario/client.py", action, *arguments], **UNDER, limit=limit
         ).out
     except AssertionError as error:
         raise AssertionError(f"{error}\n--- agent\n{agent.err[-3000:]}") from None
@@ -69,10 +70,10 @@ def _():
 @case("curl gets a file and sends another", limit=60)
 def _():
     url = f"http://127.0.0.1:{hear('files')}/file"
-    got = run(["curl", "-sS", "-o", "/tmp/got", url], user=USER, preload=True)
+    got = run(["curl", "-sS", "-o", "/tmp/got", url], **UNDER)
     assert Path("/tmp/got").read_bytes() == pattern(0, 20000), got
     Path("/tmp/sent").write_bytes(pattern(0, 16 << 20))
-    sent = run(["curl", "-sS", "-T", "/tmp/sent", url], user=USER, preload=True, limit=60)
+    sent = run(["curl", "-sS", "-T", "/tmp/sent", url], **UNDER, limit=60)
     assert sent.out == digest(16 << 20), sent
     tell("clients")
     hear("checked", 30)
@@ -81,7 +82,7 @@ def _():
 @case("binds, listens, polls and accepts", limit=60)
 def _():
     command = [sys.executable, "/lab/scenario/client.py", "serve", PORT, 12]
-    with start(command, user=USER, preload=True) as listener:
+    with start(command, **UNDER) as listener:
         listener.await_output("listening", 20)
         tell("listening", PORT)
         assert listener.wait(60) == 0, listener
