@@ -6,13 +6,16 @@ SYSTEMD_UNITS ?= $(PREFIX)/lib/systemd/system
 SWIFT ?= swift
 # More for `swift build`, such as `-j 2`.
 SWIFT_FLAGS ?=
+# For xen-test: those of Tests/Xen/scenarios to run; all if empty.
+SCENARIOS ?=
 
-.PHONY: help build demo test compat bench format lint install uninstall clean clean-room
+.PHONY: help build demo test xen-test compat bench format lint install uninstall clean clean-room
 
 help:
 	@echo 'make build       the programs in build/bin, the library in build/lib'
 	@echo 'make demo        builds, and shows unmodified programs that use the network without having one'
 	@echo 'make test        all tests: unit, models, symbol table, integration, hard cases, stress, format'
+	@echo 'make xen-test    tests on a real Xen, which runs with dom0 and guests in emulation; SCENARIOS=… for some of them'
 	@echo 'make compat      compares programs natively and under XenSock: CPython'"'"'s own tests, real programs; writes docs/COMPATIBILITY.md'
 	@echo 'make bench       compares XenSock with the native loopback: ratios, in about two minutes'
 	@echo 'make format      formats the Swift sources; make lint checks them'
@@ -37,6 +40,11 @@ demo: build
 test: build
 	scripts/ensure-packages test
 	scripts/test
+
+xen-test: build
+	scripts/ensure-packages xen-test
+	$(SWIFT) build $(SWIFT_FLAGS) -c release --static-swift-stdlib --product xen-probe
+	Tests/Xen/run $(SCENARIOS)
 
 compat: build
 	scripts/ensure-packages compat
@@ -75,4 +83,4 @@ clean-room:
 	Tests/Integration/clean-room
 
 clean:
-	rm -rf build .build .build-embedded
+	rm -rf build .build .build-embedded .build-xen

@@ -55,6 +55,7 @@ if embedded {
             name: "XenSockBackend",
             dependencies: [
                 "CXenSockResolver", "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire",
+                "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockResolver", path: "shim/resolver"),
@@ -62,7 +63,7 @@ if embedded {
         .target(
             name: "XenSockDaemon",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend",
+                "CXenSockSystem", "XenSockBackend", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
@@ -73,11 +74,38 @@ if embedded {
                 "XenSockBackend", "XenSockDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // The guest's end of a Xen device: the frontend of XenBus, and the dock of the sessions on it.
+        .target(
+            name: "XenSockGuest",
+            dependencies: [
+                "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         // The frontend of one service as the network of another. Knows both; neither knows the other.
         .target(
             name: "XenSockAgent",
             dependencies: [
-                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockRing", "XenSockWire",
+                "CXenSockSystem", "XenSockBackend", "XenSockFrontend", "XenSockGuest", "XenSockPVCalls", "XenSockRing",
+                "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        // Xen from user space: grants, event channels, XenStore, and a simulation of them. Knows nobody.
+        .target(name: "CXenSockXen", path: "shim/xen"),
+        .target(
+            name: "XenSockXen", dependencies: ["CXenSockXen"],
+            // Static, so that the programs need no package of Xen's where they run. What comes later is needed by what
+            // comes before.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["xengnttab", "xenevtchn", "xentoolcore", "xentoollog"].flatMap {
+                        ["-Xlinker", "-l:lib\($0).a"]
+                    })
+            ]),
+        // The agent's network where the backend domain speaks PV Calls version 1.
+        .target(
+            name: "XenSockPVCalls",
+            dependencies: [
+                "CXenSockSystem", "XenSockBackend", "XenSockRing", "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(name: "CXenSockLaunch", path: "shim/launch"),
@@ -85,7 +113,7 @@ if embedded {
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockAgent", "XenSockDaemon", "XenSockLaunch",
+                "XenSockAgent", "XenSockDaemon", "XenSockGuest", "XenSockLaunch", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.
@@ -94,9 +122,29 @@ if embedded {
         // Seeded randomness, shared pages: what several test targets use.
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
-        .testTarget(name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport"]),
-        .testTarget(name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "xensockd"]),
+        .testTarget(
+            name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
+        .testTarget(
+            name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(
+            name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .testTarget(
+            name: "XenSockPVCallsTests",
+            dependencies: [
+                "XenSockBackend", "XenSockPVCalls", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "xen-simulation",
+            dependencies: [
+                "XenSockAgent", "XenSockBackend", "XenSockDaemon", "XenSockGuest", "XenSockXen",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Xen/xen-simulation"),
+        .executableTarget(name: "xen-probe", dependencies: ["XenSockXen"], path: "Tests/Xen/xen-probe"),
         .executableTarget(
             name: "ring-stress",
             dependencies: [

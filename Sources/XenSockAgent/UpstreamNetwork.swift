@@ -273,6 +273,9 @@ public final class UpstreamNetwork: SocketNetwork {
 
     // MARK: The end
 
+    /// `draft1` and `pvcalls1` can only release.
+    public var shutsDown: Bool { Frontend.resolvesNames }
+
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
         asking(descriptor) { handle in
             guard handle.isDatagram, how != Int32(SHUT_WR) else { return Frontend.shutdown(handle, how: how) }

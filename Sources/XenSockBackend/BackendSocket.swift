@@ -42,8 +42,9 @@ final class BackendSocket<Kernel: SocketKernel> {
     let cookie: UInt64
     let domain: UInt32
     let type: UInt32
-    let indexes: UnsafeMutableRawPointer
-    let status: PortStatus
+    /// The indexes page, and the port's status line; a copy once the arena's memory is gone (`leaveMemory`).
+    var indexes: UnsafeMutableRawPointer
+    var status: PortStatus
     /// What epoll gives back for the real socket and for the placeholder.
     let networkData: UInt64
     let placeholderData: UInt64
@@ -116,6 +117,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var isDraining = false
     var isDetached = false
     var isRemoved = false
+    /// What it goes on with when the arena's memory is gone. Owned.
+    var ownMemory: UnsafeMutableRawPointer?
 
     /// - Parameters:
     ///   - pair: the service's end, taken over.
@@ -143,6 +146,8 @@ final class BackendSocket<Kernel: SocketKernel> {
         trustsShortReads = domain == SocketDomain.inet || domain == SocketDomain.inet6
     }
 
+    deinit { ownMemory?.deallocate() }
+
     /// Shows the socket to the frontend and begins to watch for the hang-up.
     ///
     /// - Returns: 0 or a negative errno; then the caller takes the pair and the real socket back.
@@ -158,7 +163,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// Takes the data ring that the indexes page lists, and begins at index 0 in both directions.
     func mapDataRing() -> Bool {
         releaseDataRing()
-        guard let (mapping, layout) = arena.dataRing(indexes: indexes) else { return false }
+        guard let (mapping, layout) = arena.dataRing(indexes: indexes, port: port) else { return false }
         self.mapping = mapping
         self.layout = layout
         inRing = InRingBack(
@@ -172,6 +177,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     func releaseDataRing() {
         guard mapping != nil else { return }
         mapping = nil
+        arena.releaseRing(port: port)
         inRing = InRingBack(indexes: indexes, data: indexes, size: 0)
         outRing = OutRingBack(indexes: indexes, data: indexes, size: 0)
     }

@@ -8,30 +8,37 @@ enum LockRecovery {
     ///
     /// - Parameter settle: called with each socket whose lock was freed, which has work then.
     static func breakLocks(of session: Session, settle: (Service.Socket) -> Void) {
+        if let device = session.xen { return device.breakLocks(of: session) }
         if let arena = session.arena { breakLocks(of: session.id, in: arena, settle) }
         for arena in session.otherArenas where !arena.isDestroyed { breakLocks(of: session.id, in: arena, settle) }
     }
 
     private static func breakLocks(of session: UInt32, in arena: Service.Arena, _ settle: (Service.Socket) -> Void) {
         for port in 1..<arena.ports {
-            guard let socket = arena.sockets[Int(port)] else { continue }
-            let (receive, send) = arena.status(port).locks
-            let heldReceive = isHeld(receive, by: session)
-            let heldSend = isHeld(send, by: session)
-            guard heldReceive || heldSend else { continue }
-            // Before a lock is free: behind it a successor may receive and send on its own.
-            if heldReceive {
-                socket.settleDeadReader()
-                free(receive, of: session)
-            }
-            if heldSend {
-                socket.settleDeadSender()
-                free(send, of: session)
-            }
-            // The dead may have taken STALL or IDLE away and not rung.
-            socket.doorbell()
+            guard let socket = arena.sockets[Int(port)], settleLocks(of: session, on: socket) else { continue }
+            freeLocks(of: session, on: socket)
             settle(socket)
         }
+    }
+
+    /// Settles what the holder left of the locks that it had: before a lock is free, for behind it a successor may receive and
+    /// send on its own.
+    ///
+    /// - Returns: whether it had any.
+    static func settleLocks(of session: UInt32, on socket: Service.Socket) -> Bool {
+        let (receive, send) = socket.status.locks
+        let (heldReceive, heldSend) = (isHeld(receive, by: session), isHeld(send, by: session))
+        if heldReceive { socket.settleDeadReader() }
+        if heldSend { socket.settleDeadSender() }
+        return heldReceive || heldSend
+    }
+
+    static func freeLocks(of session: UInt32, on socket: Service.Socket) {
+        let (receive, send) = socket.status.locks
+        free(receive, of: session)
+        free(send, of: session)
+        // The dead may have taken STALL or IDLE away and not rung.
+        socket.doorbell()
     }
 
     /// The same for sockets of `draft1` and `pvcalls1`.

@@ -56,8 +56,10 @@ public struct PolicyRule: Equatable, Sendable {
 
     public var action: Policy.Action
     public var operations: Set<Operation>
-    /// User ids of sessions.
+    /// User ids of sessions: of local ones, or, in a rule with `domains`, those that guests say.
     public var users: Set<UInt32>?
+    /// Guests. Never a local process.
+    public var domains: Set<PolicyDomainPattern>?
     public var addresses: [PolicyAddressRange]?
     public var ports: [ClosedRange<UInt16>]?
     public var names: [PolicyNamePattern]?
@@ -74,13 +76,15 @@ public struct PolicyRule: Equatable, Sendable {
 
     public init(
         action: Policy.Action, operations: Set<Operation> = Set(Operation.allCases), users: Set<UInt32>? = nil,
-        addresses: [PolicyAddressRange]? = nil, ports: [ClosedRange<UInt16>]? = nil,
+        domains: Set<PolicyDomainPattern>? = nil, addresses: [PolicyAddressRange]? = nil,
+        ports: [ClosedRange<UInt16>]? = nil,
         names: [PolicyNamePattern]? = nil, paths: [PolicyPathPattern]? = nil, families: Set<Int32>? = nil,
         types: Set<Int32>? = nil, log: Bool = false, error: Int32 = EACCES
     ) {
         self.action = action
         self.operations = operations
         self.users = users
+        self.domains = domains
         self.addresses = addresses
         self.ports = ports
         self.names = names

@@ -37,20 +37,25 @@ extension Policy {
     /// Decides one question.
     ///
     /// - Parameters:
-    ///   - userID: the session's user.
+    ///   - userID: the session's user; of a guest's what the guest says.
+    ///   - domain: the guest; nil for a local process.
     ///   - serviceUserID: the effective user of the service.
-    public func decide(_ question: PolicyQuestion, userID: UInt32, serviceUserID: UInt32) -> PolicyDecision {
-        if case .listen = question { return decideListen(userID: userID) }
-        if case .socket(AF_UNIX, _, _) = question, let decision = decideUnixSocket(question, userID: userID) {
+    public func decide(
+        _ question: PolicyQuestion, userID: UInt32, domain: PolicyDomain? = nil, serviceUserID: UInt32
+    ) -> PolicyDecision {
+        if case .listen = question { return decideListen(userID: userID, domain: domain) }
+        if case .socket(AF_UNIX, _, _) = question,
+            let decision = decideUnixSocket(question, userID: userID, domain: domain)
+        {
             return decision
         }
-        let index = rules.firstIndex { $0.matches(question, userID: userID) }
+        let index = rules.firstIndex { $0.matches(question, userID: userID, domain: domain) }
         let rule = index.map { rules[$0] }
         let reason = index.map { PolicyDecision.Reason.rule($0 + 1) } ?? .defaultAction
         if (rule?.action ?? defaultAction) == .deny {
             return PolicyDecision(error: rule?.error ?? EACCES, reason: reason)
         }
-        let isTrusted = userID == 0 || userID == serviceUserID
+        let isTrusted = domain == nil && (userID == 0 || userID == serviceUserID)
         for privilege in question.privileges where rule?.names(privilege) != true {
             // What listens in the backend domain trusts the service's user for reasons that do not hold for a frontend.
             if isTrusted, privilege != .family(AF_UNIX) { continue }
@@ -61,11 +66,11 @@ extension Policy {
 
     /// listen(2) has no address. On a bound socket bind(2) was judged; on another it binds a port that the kernel
     /// chooses, so that it is denied to those who may bind nothing at all.
-    private func decideListen(userID: UInt32) -> PolicyDecision {
+    private func decideListen(userID: UInt32, domain: PolicyDomain?) -> PolicyDecision {
         for (index, rule) in rules.enumerated() {
             guard rule.operations.contains(.bind), rule.names == nil,
                 rule.types?.contains(Int32(SOCK_STREAM.rawValue)) != false,
-                rule.users?.contains(userID) != false
+                rule.isAbout(userID: userID, domain: domain)
             else { continue }
             if rule.action == .allow {
                 return PolicyDecision(error: 0, reason: .rule(index + 1), log: rule.log)
@@ -80,9 +85,9 @@ extension Policy {
 
 extension PolicyRule {
     /// Whether all conditions of the rule hold. A condition about something that the question does not have never holds.
-    func matches(_ question: PolicyQuestion, userID: UInt32) -> Bool {
+    func matches(_ question: PolicyQuestion, userID: UInt32, domain: PolicyDomain? = nil) -> Bool {
         guard operations.contains(question.operation) else { return false }
-        if let users, !users.contains(userID) { return false }
+        guard isAbout(userID: userID, domain: domain) else { return false }
         // What allows everything does not mean these, and leaves them to a rule further on.
         if action == .allow, question.family == AF_UNIX, !names(.family(AF_UNIX)) { return false }
         if let families, !families.contains(question.family ?? -1) { return false }

@@ -13,7 +13,14 @@ public final class PolicyJudge: BackendPolicy {
     /// Open sockets now: of the service, and of the sessions with these credentials.
     public var openSockets: (PeerCredentials) -> (all: Int, ofPeer: Int) = { _ in (0, 0) }
 
+    /// The toolstack's name of a guest.
+    public var domainName: (UInt16) -> String? = { _ in nil }
+    /// Open sockets of a guest, all its sessions and devices together, and how many it may have.
+    public var openSocketsOfDomain: (UInt16) -> (open: Int, limit: Int) = { _ in (0, .max) }
+
     private let log: Logger
+    /// What keeps each guest from filling the log.
+    private var lines: [UInt16: ViolationLog] = [:]
     private let serviceUserID: UInt32
 
     /// - Parameters:
@@ -35,24 +42,34 @@ public final class PolicyJudge: BackendPolicy {
         case .invalid(let error):
             return error
         case .question(let question):
-            let decision = policy.decide(question, userID: credentials.userID, serviceUserID: serviceUserID)
+            let domain = credentials.domainID.map { PolicyDomain(number: $0, name: domainName($0)) }
+            let decision = policy.decide(
+                question, userID: credentials.userID, domain: domain, serviceUserID: serviceUserID)
             record(decision, question, credentials)
             return decision.error
         }
     }
 
     private func limit(_ credentials: PeerCredentials) -> Int32? {
+        if let domain = credentials.domainID {
+            let (open, limit) = openSocketsOfDomain(domain)
+            guard open < limit else {
+                note(.notice, "denied socket \(name(credentials)): --max-domain-sockets is reached", credentials)
+                return EMFILE
+            }
+        }
         var limits = policy.limits
         limits.sockets = maximumSockets
         if limits.sockets == nil, limits.socketsPerSession == nil { return nil }
         let open = openSockets(credentials)
         if limits.admitsSocket(open: open.all, ofSession: open.ofPeer) { return nil }
         let isOwn = open.ofPeer >= limits.socketsPerSession ?? .max
-        log.notice(
+        note(
+            .notice,
             """
-            denied socket pid=\(credentials.processID) uid=\(credentials.userID): \
+            denied socket \(name(credentials)): \
             \(isOwn ? "sockets_per_session of the policy" : "--max-sockets") is reached
-            """)
+            """, credentials)
         return isOwn ? EMFILE : ENFILE
     }
 
@@ -60,12 +77,34 @@ public final class PolicyJudge: BackendPolicy {
         let level: Logger.Level = decision.error != 0 ? .notice : decision.log ? .info : .debug
         let verdict = decision.error == 0 ? "allowed" : "denied"
         let answer = decision.error == 0 ? "" : ", \(PolicyNames.error(decision.error))"
-        log.log(
-            level: level,
+        note(
+            level,
             """
-            \(verdict) \(question) pid=\(credentials.processID) uid=\(credentials.userID): \
+            \(verdict) \(question) \(name(credentials)): \
             \(decision.reason)\(answer)
-            """)
+            """, credentials)
+    }
+
+    /// Writes a line. Of a guest's there are no more than a few a second.
+    private func note(_ level: Logger.Level, _ text: @autoclosure () -> String, _ credentials: PeerCredentials) {
+        guard level >= log.logLevel else { return }
+        var metadata: Logger.Metadata?
+        if let domain = credentials.domainID {
+            var now = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            let nanoseconds = UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
+            guard let suppressed = lines[domain, default: ViolationLog()].admit(now: nanoseconds) else { return }
+            if suppressed > 0 { metadata = ["suppressed": "\(suppressed)"] }
+        }
+        log.log(level: level, "\(text())", metadata: metadata)
+    }
+
+    /// Who asks, in the log.
+    private func name(_ credentials: PeerCredentials) -> String {
+        let isKnown = credentials.domainID == nil || credentials.userID != PeerCredentials.noUser
+        let process = isKnown ? ["pid=\(credentials.processID) uid=\(credentials.userID)"] : []
+        let domain = credentials.domainID.map { ["domain=\($0)"] + (domainName($0).map { ["name=\($0)"] } ?? []) }
+        return (process + (domain ?? [])).joined(separator: " ")
     }
 }
 

@@ -52,10 +52,10 @@ extension Policy {
     }
 
     /// Who may connect to some name, or bind one, may make the socket for it; no rule for the type alone is needed.
-    func decideUnixSocket(_ question: PolicyQuestion, userID: UInt32) -> PolicyDecision? {
+    func decideUnixSocket(_ question: PolicyQuestion, userID: UInt32, domain: PolicyDomain?) -> PolicyDecision? {
         for (index, rule) in rules.enumerated() {
-            if rule.matches(question, userID: userID) { return nil }
-            guard rule.action == .allow, rule.paths != nil, rule.users?.contains(userID) != false,
+            if rule.matches(question, userID: userID, domain: domain) { return nil }
+            guard rule.action == .allow, rule.paths != nil, rule.isAbout(userID: userID, domain: domain),
                 rule.types?.contains(question.type ?? -1) != false
             else { continue }
             return PolicyDecision(error: 0, reason: .rule(index + 1))

@@ -44,6 +44,7 @@ public final class Service {
     var awakeArenas: [Arena] = []
     var draining: [Socket] = []
     var readyV1: [V1] = []
+    var readyDevices: [XenSessions] = []
     var drainingV1: [V1] = []
     var deadArenas: [Arena] = []
     var nextDrainCheck: UInt64 = 0
@@ -53,7 +54,13 @@ public final class Service {
     var refused: [Int32] = []
     var refusedEnd: UInt64 = 0
     static let maximumRefused = 16
+    /// Sockets of `pvcalls1` of each guest.
+    var domainSockets: [UInt16: Int] = [:]
     var listenerSource: UInt32 = 0
+    /// What is done at the end of this turn, or of the next one if it comes then.
+    private var tasks: [() -> Void] = []
+    /// What is called about once a second, as long as it returns true.
+    var secondly: [(UInt64) -> Bool] = []
     /// Accepting failed for want of descriptors: when to try again.
     var listenerResumes: UInt64?
     var violations = ViolationLog()
@@ -70,7 +77,7 @@ public final class Service {
         configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger,
         network: (any SocketNetwork)? = nil
     ) throws {
-        kernel = LinuxKernel(network: network)
+        kernel = LinuxKernel(network: network, placeholders: XenPlaceholders())
         // Another service behind this one looks around as well: both must leave a processor to who has work.
         alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)) - (network == nil ? 0 : 1))
         self.configuration = configuration
@@ -140,6 +147,12 @@ public final class Service {
         sources.remove(source)
     }
 
+    /// Runs `task` once, after the work of this turn; the service does not sleep before.
+    func afterTurn(_ task: @escaping () -> Void) { tasks.append(task) }
+
+    /// Calls `task` with the time about once a second, until it returns false.
+    func everySecond(_ task: @escaping (UInt64) -> Bool) { secondly.append(task) }
+
     /// Watches a descriptor for input, level-triggered.
     func watch(_ descriptor: Int32, _ target: SourceTable.Target) throws -> UInt32 {
         let source = sources.add(target)
@@ -158,7 +171,8 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
-        let isIdle = readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty
+        let isIdle =
+            readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && readyDevices.isEmpty && tasks.isEmpty
         let count = isIdle ? rest() : kernel.epollWait(epoll, events, timeout: 0)
         if count > 0 {
             for index in 0..<count { dispatch(events[index].data.u64, events[index].events) }
@@ -221,6 +235,7 @@ public final class Service {
         case .resolver: takeAnswers()
         case .wakeup: break
         case .hook(let callback): callback()
+        case .events(let callback): callback(events)
         }
     }
 
@@ -234,7 +249,7 @@ public final class Service {
 
     /// While an arena is awake its frontend rings without a system call.
     func awaken(_ arena: Arena) {
-        guard !arena.isAwake else { return }
+        guard !arena.isAwake, !arena.isSevered else { return }
         arena.isAwake = true
         arena.quietTurns = 0
         arena.back.wake()
@@ -266,6 +281,7 @@ public final class Service {
         if port == XenSockWire.Arena.commandRingPort {
             if let session = arena.session { queue(session) }
         } else if let socket = arena.sockets[Int(port)] {
+            if arena.xen != nil { lookAtLine(of: socket) }
             socket.doorbell()
             settle(socket)
         } else if let local = arena.v1Sockets[port] {
@@ -281,6 +297,7 @@ public final class Service {
     }
 
     private func work() {
+        if !readyDevices.isEmpty { workDevices() }
         let sessions = readySessions
         readySessions.removeAll(keepingCapacity: true)
         for session in sessions {
@@ -297,5 +314,13 @@ public final class Service {
         }
         readySockets.removeFirst(count)
         if !readyV1.isEmpty { workV1() }
+        runTasks()
+    }
+
+    private func runTasks() {
+        guard !tasks.isEmpty else { return }
+        let due = tasks
+        tasks.removeAll(keepingCapacity: true)
+        for task in due { task() }
     }
 }

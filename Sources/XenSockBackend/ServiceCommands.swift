@@ -2,11 +2,11 @@ import Logging
 import XenSockRing
 import XenSockWire
 
-/// The command ring of a session (docs/PROTOCOL.md, 2.3). Every request is answered at once.
+/// The command ring of a session (docs/PROTOCOL.md, 2.3). Every request is answered at once, but for RELEASE and SHUTDOWN of a guest.
 extension Service {
     /// Requests of one session performed in one turn, at most.
     static var commandBudget: Int { 32 }
-    /// For how many others one that moves datagrams counts: it can take as long as a ring holds.
+    /// For how many others one counts that moves datagrams, or maps a guest's ring: it can take as long as a ring holds.
     static var movingCost: Int { 8 }
 
     func runCommands(_ session: Session) {
@@ -29,10 +29,10 @@ extension Service {
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
-                spent += Self.cost(incoming)
+                spent += Self.cost(incoming, session)
                 let response = execute(incoming, of: session)
                 guard !session.isBroken else { return }
-                answer(response, to: session)
+                if let response { answer(response, to: session) }
             }
             queue(session)
         } catch {
@@ -40,14 +40,15 @@ extension Service {
         }
     }
 
-    private static func cost(_ incoming: IncomingRequest) -> Int {
+    private static func cost(_ incoming: IncomingRequest, _ session: Session) -> Int {
         switch incoming.content {
         case .success(.flush), .success(.look): movingCost
+        case .success(.socket), .success(.connect), .success(.accept): session.xen == nil ? 1 : movingCost
         default: 1
         }
     }
 
-    private func answer(_ response: Response, to session: Session) {
+    func answer(_ response: Response, to session: Session) {
         guard let slot = session.ring?.nextResponse() else { return }
         let codec = RequestCodec(.xensock2)
         do {
@@ -62,13 +63,14 @@ extension Service {
         if session.ring?.publishResponses() == true { kick(session) }
     }
 
-    private func execute(_ incoming: IncomingRequest, of session: Session) -> Response {
+    /// - Returns: nil if the answer comes later.
+    private func execute(_ incoming: IncomingRequest, of session: Session) -> Response? {
         let request: Request
         switch incoming.content {
         case .success(let content): request = content
         case .failure(let error): return incoming.response(error.ret)
         }
-        let response = execute(request, incoming, of: session)
+        guard let response = execute(request, incoming, of: session) else { return nil }
         log.debug(
             "request",
             metadata: [
@@ -78,7 +80,7 @@ extension Service {
         return response
     }
 
-    private func execute(_ request: Request, _ incoming: IncomingRequest, of session: Session) -> Response {
+    private func execute(_ request: Request, _ incoming: IncomingRequest, of session: Session) -> Response? {
         switch request {
         case .socket(let id, let domain, let type, let number, let port, let page):
             let ret = openSocket(
@@ -103,8 +105,7 @@ extension Service {
             }
             return incoming.response(connect(socket, address, session))
         case .release:
-            socket.lookForHangup()
-            return incoming.response(0)
+            return release(socket, incoming, session)
         case .bind(_, let address):
             let ret = address.withUnsafeBytes { bytes in
                 let refusal = socket.refusesFamily(bytes) ? 0 : decide(socket.bindOperation(bytes), session)
@@ -120,7 +121,7 @@ extension Service {
             if response.ret != 0 { giveBack(port.rawValue, of: session) }
             return response
         case .shutdown(_, let how, let position):
-            return incoming.response(socket.shutdown(how: how, at: position))
+            return shutdown(socket, how: how, at: position, incoming, session)
         case .getsockname:
             return address(incoming) { socket.getsockname($0, length: &$1) }
         case .getpeername:
@@ -133,8 +134,7 @@ extension Service {
                     arguments.read(incoming.requestID, into: base, count: Int(length))
                 else { return incoming.response(0 &- Errno.einval) }
                 let bytes = UnsafeRawBufferPointer(start: base, count: Int(length))
-                let user = session.credentials.userID
-                if user != 0, user != userID {
+                if !session.credentials.isTrusted(byUser: userID) {
                     let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
                     guard refusal == 0 else { return incoming.response(0 &- refusal) }
                 }
@@ -153,7 +153,9 @@ extension Service {
         case .sendOOB(_, let position, let byte):
             return incoming.response(socket.sendOutOfBand(byte, at: position))
         case .relay:
-            return incoming.response(socket.startRelay())
+            // The bytes would have to go through the agent's end, which is not here.
+            let ret = socket.arena.xen == nil ? socket.startRelay() : 0 &- Errno.eopnotsupp
+            return incoming.response(ret)
         default:
             return incoming.response(0 &- Errno.enotsup)
         }
@@ -164,7 +166,7 @@ extension Service {
     }
 
     private func reference(_ socket: Socket) -> UInt32 {
-        UInt32(truncatingIfNeeded: (socket.indexes - socket.arena.base) / pageSize)
+        socket.arena.reference(socket.indexes, port: socket.port)
     }
 
     private func openSocket(
@@ -205,6 +207,7 @@ extension Service {
         guard !session.isClosed, let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil
         else { return }
         if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
+        arena.releasePort(port)
         arena.status(port).free(nextGeneration: arena.nextGeneration(port))
     }
 
@@ -213,6 +216,7 @@ extension Service {
         guard let arena = session.arena, arena.isSocketPort(port), arena.pending[port] == nil,
             arena.sockets[Int(port)] == nil
         else { return }
+        if arena.xen != nil { return takePair(of: port, arena) }
         receiveFrames(session, untilPort: port)
     }
 
@@ -237,10 +241,18 @@ extension Service {
         guard let arena = session.arena, arena.pending[port] != nil else {
             return incoming.response(0 &- Errno.ebadf)
         }
-        guard let indexes = arena.page(page), arena.sockets[Int(port)] == nil else {
-            return incoming.response(0 &- Errno.einval)
+        guard arena.sockets[Int(port)] == nil else { return incoming.response(0 &- Errno.einval) }
+        // Mapping a guest's pages for nothing would be dear.
+        if arena.xen != nil, let arrivals = listener.arrivalsIfNoneWaits() {
+            let payload = Response.Payload.accepted(SocketAddress(), empty: true, arrivals: arrivals)
+            return incoming.response(0 &- Errno.eagain, payload)
         }
-        guard arena.dataRing(indexes: indexes) != nil else { return incoming.response(0 &- Errno.einval) }
+        switch arena.indexesPage(page, port: port) {
+        case .success(let indexes):
+            let ret = arena.prepareDataRing(indexes: indexes, port: port)
+            guard ret == 0 else { return incoming.response(ret) }
+        case .failure(let error): return incoming.response(error.ret)
+        }
         return withUnsafeTemporaryAllocation(byteCount: SocketAddress.capacity, alignment: 8) { buffer in
             guard let base = buffer.baseAddress else { return incoming.response(0 &- Errno.enomem) }
             var length = UInt32(SocketAddress.capacity)

@@ -59,7 +59,7 @@ extension Service {
             }
             openSession(descriptors.values[0], parent: session)
             return 1
-        case .kick, nil: violate(session, "an unknown frame")
+        case .kick, .ring, nil: violate(session, "an unknown frame")
         }
         return 0
     }
@@ -252,6 +252,7 @@ extension Service {
 
     /// Tells the frontend that a response is there.
     func kick(_ session: Session) {
+        if let arena = session.arena?.xen { return arena.ring(XenSockWire.Arena.commandRingPort) }
         // A full socket is readable: the frontend wakes without this one.
         let frame = FrameWriter(.kick)
         _ = frame.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: FrameDescriptors()) }

@@ -71,10 +71,10 @@ extension Service {
     }
 
     /// Session ids tag locks, so none is used twice while a process could still hold one.
-    private func unusedSessionID() -> UInt32? {
+    func unusedSessionID() -> UInt32? {
         for _ in 0..<16 {
             let id = nextSession
-            nextSession = nextSession == UInt32.max ? 1 : nextSession + 1
+            nextSession = nextSession == UInt32(Int32.max) ? 1 : nextSession + 1
             if sessions[id] == nil { return id }
         }
         return nil
@@ -145,7 +145,7 @@ extension Service {
         }
         session.sockets = [:]
         let keepsDoor = keepingDoor && keepDoor(of: session)
-        if !keepsDoor {
+        if !keepsDoor, session.descriptor >= 0 {
             kernel.epollDelete(epoll, session.descriptor)
             sources.remove(session.source)
             kernel.close(session.descriptor)
@@ -156,13 +156,18 @@ extension Service {
             kernel.close(session.process)
         }
         sessions[session.id] = nil
-        let user = session.credentials.userID
-        let left = sessionsOfUser[user, default: 1] - 1
-        sessionsOfUser[user] = left > 0 ? left : nil
+        if session.xen == nil {
+            let user = session.credentials.userID
+            let left = sessionsOfUser[user, default: 1] - 1
+            sessionsOfUser[user] = left > 0 ? left : nil
+        }
         session.ring = nil
         if !keepsDoor { session.otherArenas = [] }
         if let arena = session.arena {
-            for pair in arena.pending.values { kernel.close(pair.placeholder) }
+            for (port, pair) in arena.pending {
+                kernel.close(pair.placeholder)
+                arena.releasePort(port)
+            }
             arena.pending = [:]
             arena.isOrphan = true
             collect(arena)
@@ -172,7 +177,8 @@ extension Service {
 
     /// The frontend broke the protocol.
     func violate(_ session: Session, _ reason: String) {
-        report("session \(session.id) of process \(session.credentials.processID): \(reason)")
+        let domain = session.credentials.domainID.map { " of domain \($0)" } ?? ""
+        report("session \(session.id) of process \(session.credentials.processID)\(domain): \(reason)")
         session.isBroken = true
         end(session, reason: "violation")
     }

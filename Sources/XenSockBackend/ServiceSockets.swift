@@ -34,6 +34,7 @@ extension Service {
             sessions[reference.session]?.sockets[reference.id] = nil
         }
         socket.references = []
+        finishWaits(of: socket)
         if case .asked(let query) = socket.resolver?.step {
             queries[query] = nil
             resolver.cancel(completion: query)
@@ -53,8 +54,10 @@ extension Service {
     func collect(_ arena: Arena) {
         guard arena.isOrphan, arena.liveSockets == 0, !arena.isUnwatched else { return }
         arena.isUnwatched = true
-        kernel.epollDelete(epoll, arena.doorbell)
-        sources.remove(arena.source)
+        if arena.xen == nil {
+            kernel.epollDelete(epoll, arena.doorbell)
+            sources.remove(arena.source)
+        }
         deadArenas.append(arena)
     }
 
@@ -79,7 +82,11 @@ extension Service {
         guard let arena = session.arena, let pair = arena.pending[port], cookies[pair.cookie] == nil else {
             return refuse(Errno.ebadf)
         }
-        guard let page = arena.page(indexes) else { return refuse(Errno.einval) }
+        let page: UnsafeMutableRawPointer
+        switch arena.indexesPage(indexes, port: port) {
+        case .success(let found): page = found
+        case .failure(let error): return refuse(error.number)
+        }
         let networkSource = sources.add(.none)
         let placeholderSource = sources.add(.none)
         let socket = Socket(
@@ -99,7 +106,8 @@ extension Service {
         if network < 0 { socket.resolver = ResolverExchange() }
         arena.pending[port] = nil
         arena.sockets[Int(port)] = socket
-        cookies[pair.cookie] = socket
+        // The agent knows a guest's sockets by what SO_COOKIE is there.
+        if arena.xen == nil { cookies[pair.cookie] = socket }
         socketCount += 1
         name(socket, id, in: session)
         return .success(socket)
@@ -122,6 +130,7 @@ extension Service {
 
     private var hasDeadlines: Bool {
         !draining.isEmpty || !drainingV1.isEmpty || listenerResumes != nil || !silent.isEmpty || !refused.isEmpty
+            || !secondly.isEmpty
     }
 
     func checkDeadlines() {
@@ -136,6 +145,9 @@ extension Service {
         }
         draining.removeAll { $0.phase == .gone }
         checkV1Drains(now: now)
+        let due = secondly
+        secondly = []
+        secondly.append(contentsOf: due.filter { $0(now) })
         if now >= refusedEnd {
             for descriptor in refused { kernel.close(descriptor) }
             refused = []

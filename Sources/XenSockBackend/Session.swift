@@ -5,12 +5,15 @@ import XenSockWire
 final class Session {
     let id: UInt32
     let credentials: PeerCredentials
-    /// The session socket. Owned.
+    /// The session socket; -1 for a session of a guest. Owned.
     let descriptor: Int32
     /// The peer's process, to learn of its end; -1 if only the hang-up tells. Owned.
     var process: Int32 = -1
     /// Until when it must have said HELLO, in nanoseconds of the service's clock.
     var helloDeadline: UInt64 = 0
+
+    /// The guest's device whose session it is.
+    weak var xen: XenSessions?
 
     /// From HELLO on.
     var arena: Service.Arena?

@@ -17,9 +17,11 @@ final class SessionArena<Kernel: SocketKernel> {
     let ports: UInt32
     let totalPages: UInt32
     let base: UnsafeMutableRawPointer
-    /// The memfd; -1 in tests. Owned.
+    /// What the memory is mapped from if a guest granted it.
+    let xen: XenArena?
+    /// The memfd; -1 in tests and in a guest's arena. Owned.
     let memory: Int32
-    /// The eventfd that a frontend writes when the service sleeps. Owned.
+    /// The eventfd that a frontend writes when the service sleeps; -1 likewise. Owned.
     let doorbell: Int32
     let back: DoorbellBack
 
@@ -42,6 +44,9 @@ final class SessionArena<Kernel: SocketKernel> {
     var isDestroyed = false
     /// Out of the reactor's tables, about to be destroyed.
     var isUnwatched = false
+    /// Its memory is gone, though sockets of it still send.
+    var isSevered = false
+    var whenDestroyed: (() -> Void)?
 
     // The reactor's: whether the arena is in the list of awake ones, and for how many turns nothing rang in it.
     var isAwake = false
@@ -58,6 +63,7 @@ final class SessionArena<Kernel: SocketKernel> {
         self.base = base
         self.memory = memory
         self.doorbell = doorbell
+        xen = nil
         totalPages = Arena.pageCount(ports: ports)
         back = DoorbellBack(arena: base, ports: ports)
         sockets = [BackendSocket<Kernel>?](repeating: nil, count: Int(ports))
@@ -70,6 +76,21 @@ final class SessionArena<Kernel: SocketKernel> {
         base.storeBytes(
             of: Arena.firstGrantablePage(ports: ports), toByteOffset: ArenaHeader.firstGrantablePage, as: UInt32.self)
         base.storeBytes(of: totalPages, toByteOffset: ArenaHeader.totalPages, as: UInt32.self)
+    }
+
+    /// The arena of a guest's session, whose header the guest has written.
+    init(kernel: Kernel, id: UInt64, xen: XenArena) {
+        self.kernel = kernel
+        self.id = id
+        self.xen = xen
+        ports = xen.ports
+        base = xen.base
+        memory = -1
+        doorbell = -1
+        totalPages = XenSession.controlPages(ports: ports)
+        back = DoorbellBack(arena: base, ports: ports)
+        sockets = [BackendSocket<Kernel>?](repeating: nil, count: Int(ports))
+        generations = [UInt32](repeating: 0, count: Int(ports))
     }
 
     /// Says what the arena's sockets speak.
@@ -127,12 +148,52 @@ final class SessionArena<Kernel: SocketKernel> {
         return run(references).map { ($0, layout) }
     }
 
+    // MARK: The pages of one port's socket
+
+    /// The indexes page that SOCKET or ACCEPT names, until `releasePort`.
+    func indexesPage(_ reference: UInt32, port: UInt32) -> Result<UnsafeMutableRawPointer, WireError> {
+        if let xen { return xen.port(port)?.mapIndexes(reference) ?? .failure(WireError(Errno.ebadf)) }
+        return page(reference).map { .success($0) } ?? .failure(WireError(Errno.einval))
+    }
+
+    /// The reference of `indexes`, which `indexesPage` returned for the port.
+    func reference(_ indexes: UnsafeMutableRawPointer, port: UInt32) -> UInt32 {
+        if let xen { return xen.port(port)?.reference ?? 0 }
+        return UInt32(truncatingIfNeeded: (indexes - base) / pageSize)
+    }
+
+    /// Looks whether the data ring that an indexes page lists can be had, before it is needed.
+    ///
+    /// - Returns: 0 or a negative errno.
+    func prepareDataRing(indexes: UnsafeMutableRawPointer, port: UInt32) -> Int32 {
+        if let xen { return xen.port(port)?.prepareRing() ?? 0 &- Errno.ebadf }
+        return dataRing(indexes: indexes) == nil ? 0 &- Errno.einval : 0
+    }
+
+    /// The data ring that the port's indexes page lists, until `releaseRing`.
+    func dataRing(indexes: UnsafeMutableRawPointer, port: UInt32)
+        -> (base: UnsafeMutableRawPointer, layout: DataRingLayout)?
+    {
+        if let xen { return xen.port(port)?.takeRing() }
+        return dataRing(indexes: indexes)
+    }
+
+    /// Why `dataRing` returned nil, a positive errno.
+    func mappingError(port: UInt32) -> Int32 { xen?.port(port)?.mappingError ?? Errno.einval }
+
+    func releaseRing(port: UInt32) { xen?.port(port)?.releaseRing() }
+
+    /// The port's socket is gone, or never came to be. Before the generation is bumped.
+    func releasePort(_ port: UInt32) { xen?.release(port) }
+
     /// Gives everything back. No socket of the arena exists any more.
     func destroy() {
         guard !isDestroyed else { return }
         isDestroyed = true
+        whenDestroyed?()
         for port in pending.values { kernel.close(port.placeholder) }
         pending = [:]
+        if let xen { return xen.sever() }
         kernel.unmap(base, size: size)
         if memory >= 0 { kernel.close(memory) }
         if doorbell >= 0 { kernel.close(doorbell) }

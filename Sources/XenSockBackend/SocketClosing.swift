@@ -146,6 +146,8 @@ extension BackendSocket {
             SharedWord64(indexes + offset).store(0)
         }
         phase = .gone
+        arena.releasePort(port)
+        if arena.xen != nil { forgetMemory() }
         status.free(nextGeneration: arena.nextGeneration(port))
         arena.liveSockets -= 1
     }

@@ -14,7 +14,7 @@ extension BackendSocket {
         case .connected, .listening, .reset: return 0 &- Errno.eisconn
         case .draining, .gone: return 0 &- Errno.ebadf
         }
-        guard mapDataRing() else { return 0 &- Errno.einval }
+        guard mapDataRing() else { return 0 &- arena.mappingError(port: port) }
         if let resolver {
             resolver.restart()
             writable = true
@@ -62,7 +62,7 @@ extension BackendSocket {
     func disconnect(_ address: UnsafeRawBufferPointer) -> Int32 {
         switch phase {
         case .open, .failed:
-            guard mapDataRing() else { return 0 &- Errno.einval }
+            guard mapDataRing() else { return 0 &- arena.mappingError(port: port) }
             return refuse(kernel.connect(network, address))
         case .connecting, .connected:
             // A placeholder that was shut down cannot show another connection.
@@ -138,7 +138,7 @@ extension BackendSocket {
     /// Takes over a connection that `listener` accepted: connected from the start.
     func adopt(from listener: BackendSocket) -> Int32 {
         bufferLimits = listener.bufferLimits
-        guard mapDataRing() else { return 0 &- Errno.einval }
+        guard mapDataRing() else { return 0 &- arena.mappingError(port: port) }
         if listener.hasSetLinger { inheritLinger() }
         lowWater = listener.lowWater
         isUrgentInline = listener.isUrgentInline
@@ -180,6 +180,13 @@ extension BackendSocket {
     func announceArrival() throws(RingViolation) {
         guard !endOfFile, kernel.poll(network, .input).contains(.input) else { return }
         try publish(1)
+    }
+
+    /// What `accept` would report if it found nothing; nil if a connection may wait.
+    func arrivalsIfNoneWaits() -> UInt32? {
+        guard phase == .listening else { return nil }
+        let arrivals = inRing.arrivals
+        return kernel.poll(network, .input).contains(.input) ? nil : arrivals
     }
 
     /// accept4(2), not blocking, with the two facts that let the frontend clear its tokens.

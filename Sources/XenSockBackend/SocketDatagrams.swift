@@ -41,7 +41,8 @@ extension BackendSocket {
     ///
     /// - Returns: 0 or a negative errno; then the socket is of no use.
     func openDatagrams(_ judge: DatagramJudge) -> Int32 {
-        guard mapDataRing(), inRing.size >= 2048 << DatagramRecord.minimumOrder else { return 0 &- Errno.einval }
+        guard mapDataRing() else { return 0 &- arena.mappingError(port: port) }
+        guard inRing.size >= 2048 << DatagramRecord.minimumOrder else { return 0 &- Errno.einval }
         let result = watchNetwork(EpollEvents.input)
         guard result == 0 else { return result }
         datagrams = DatagramTraffic(judge: judge)

@@ -69,6 +69,8 @@ protocol SocketKernel {
     /// Receives an urgent byte. Returns it, or a negative errno.
     func receiveUrgent(_ descriptor: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
+    /// Whether connections of that descriptor's kind can be shut down.
+    func shutsDown(_ descriptor: Int32) -> Bool
     func close(_ descriptor: Int32)
     func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
@@ -89,6 +91,10 @@ protocol SocketKernel {
     func sendToken(_ placeholder: Int32) -> Int
     /// Receives one filler of 256 bytes.
     func receiveFiller(_ placeholder: Int32) -> Int
+    /// Receives all fillers that are there, at most `limit`.
+    ///
+    /// - Returns: how many, as far as this side knows.
+    func receiveFillers(_ placeholder: Int32, limit: Int) -> Int
 
     /// Receives from a relayed socket's placeholder; never waits, whatever mode the frontend has set.
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int
@@ -105,6 +111,8 @@ protocol SocketKernel {
 }
 
 extension SocketKernel {
+    func shutsDown(_ descriptor: Int32) -> Bool { true }
+
     func hasUnread(_ descriptor: Int32) -> Bool { isInputQueued(descriptor) }
 
     func isInputQueued(_ descriptor: Int32) -> Bool {
@@ -122,6 +130,16 @@ extension SocketKernel {
         _ = withUnsafeBytes(of: linger) {
             setsockopt(descriptor, level: OptionNumber.solSocket, name: OptionNumber.soLinger, value: $0)
         }
+    }
+
+    func receiveFillers(_ placeholder: Int32, limit: Int) -> Int {
+        receiveFillersSingly(placeholder, limit: limit)
+    }
+
+    func receiveFillersSingly(_ placeholder: Int32, limit: Int) -> Int {
+        var count = 0
+        while count < limit, receiveFiller(placeholder) > 0 { count += 1 }
+        return count
     }
 
     func receiveUrgent(_ descriptor: Int32) -> Int { Int(0 &- Errno.einval) }

@@ -28,6 +28,8 @@ public protocol SocketNetwork: AnyObject {
     /// sendmsg(2) of a datagram.
     func sendMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32
+    /// Whether a connection can be shut down: where it cannot, shutdown(2) fails before anything waits for it.
+    var shutsDown: Bool { get }
     func close(_ descriptor: Int32)
     func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
@@ -49,6 +51,10 @@ public protocol SocketNetwork: AnyObject {
 
     /// Completes what epoll reported of a socket by what its descriptor cannot show (`EPOLLERR`, `EPOLLHUP`).
     func completed(_ descriptor: Int32, events: UInt32) -> UInt32
+}
+
+extension SocketNetwork {
+    public var shutsDown: Bool { true }
 }
 
 extension Service {

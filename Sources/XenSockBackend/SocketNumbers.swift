@@ -7,10 +7,12 @@ enum Errno {
     static let eagain: Int32 = 11
     static let enomem: Int32 = 12
     static let eacces: Int32 = 13
+    static let ebusy: Int32 = 16
     static let eexist: Int32 = 17
     static let einval: Int32 = 22
     static let enfile: Int32 = 23
     static let emfile: Int32 = 24
+    static let enospc: Int32 = 28
     static let enotty: Int32 = 25
     static let epipe: Int32 = 32
     static let eintr: Int32 = 4

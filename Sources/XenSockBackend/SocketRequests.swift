@@ -40,6 +40,7 @@ extension BackendSocket {
             guarded { () throws(RingViolation) in try decideConnect(EpollEvents.output) }
         }
         guard phase == .connected else { return 0 &- Errno.enotconn }
+        guard network < 0 || kernel.shutsDown(network) else { return 0 &- Errno.eopnotsupp }
         if relay != nil { return shutdownRelayed(how: how) }
         if how != UInt32(ShutdownHow.write), network >= 0 {
             let result = kernel.shutdown(network, how: ShutdownHow.read)

@@ -97,11 +97,9 @@ extension BackendSocket {
         if let relay { return settleDeadSender(relay) }
         guarded { () throws(RingViolation) in
             if outRing.isFillerUnsettled {
-                var count = 0
-                while kernel.receiveFiller(placeholder) > 0 {
-                    count += 1
-                    // A send buffer of the kernel's floor holds a few; whoever enlarged it could feed this for ever.
-                    guard count < Self.maximumFillers else { return violate("fillers without end") }
+                // A send buffer of the kernel's floor holds a few; whoever enlarged it could feed this for ever.
+                guard kernel.receiveFillers(placeholder, limit: Self.maximumFillers) < Self.maximumFillers else {
+                    return violate("fillers without end")
                 }
                 fillerDebt = 0
                 try outRing.forgetFillers()

@@ -14,6 +14,8 @@ struct SourceTable {
         case resolver
         case wakeup
         case hook(() -> Void)
+        /// With the events of epoll.
+        case events((UInt32) -> Void)
     }
 
     private struct Entry {

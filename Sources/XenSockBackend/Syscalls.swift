@@ -6,6 +6,14 @@ import XenSockRing
 struct LinuxKernel: SocketKernel {
     /// Performs the calls on network sockets instead, if there is one.
     var network: (any SocketNetwork)?
+    /// The placeholders whose other ends are in guests.
+    var placeholders: XenPlaceholders?
+
+    /// The guest's port whose placeholder a number is; nil for a descriptor.
+    @inline(__always)
+    private func port(_ placeholder: Int32) -> XenPort? {
+        placeholder >= XenPlaceholders.first ? placeholders?[placeholder] : nil
+    }
 
     /// The network whose socket a descriptor is; nil for the kernel's own.
     @inline(__always)
@@ -100,6 +108,7 @@ struct LinuxKernel: SocketKernel {
 
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
         if let network = owner(descriptor) { return network.sendUrgent(descriptor, byte: byte) }
+        if let port = port(descriptor) { return port.sendUrgent() }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_OOB)
         return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(descriptor), address($0.baseAddress), 1, flags) }
     }
@@ -117,11 +126,18 @@ struct LinuxKernel: SocketKernel {
 
     func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
         if let network = owner(descriptor) { return network.shutdown(descriptor, how: how) }
+        if let port = port(descriptor) {
+            port.shutdown(how: how)
+            return 0
+        }
         return Int32(truncatingIfNeeded: call(SYS_shutdown, Int(descriptor), Int(how)))
     }
 
+    func shutsDown(_ descriptor: Int32) -> Bool { owner(descriptor)?.shutsDown ?? true }
+
     func close(_ descriptor: Int32) {
         if let network = owner(descriptor) { return network.close(descriptor) }
+        if descriptor >= XenPlaceholders.first, let placeholders { return placeholders.close(descriptor) }
         _ = call(SYS_close, Int(descriptor))
     }
 
@@ -182,6 +198,10 @@ struct LinuxKernel: SocketKernel {
         if let network = owner(descriptor) {
             return PollEvents(rawValue: network.poll(descriptor, events: events.rawValue))
         }
+        if let port = port(descriptor) {
+            if port.isHungUp { return [.error, .hangup] }
+            return events.contains(.input) && port.hasFiller ? .input : []
+        }
         var entry = pollfd(fd: descriptor, events: events.rawValue, revents: 0)
         var timeout = timespec(tv_sec: 0, tv_nsec: 0)
         let count = withUnsafeMutablePointer(to: &entry) { entry in
@@ -208,16 +228,24 @@ struct LinuxKernel: SocketKernel {
     }
 
     func sendToken(_ placeholder: Int32) -> Int {
+        if let port = port(placeholder) { return port.sendToken() }
         let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
         let byte: UInt8 = 1
         return withUnsafeBytes(of: byte) { call(SYS_sendto, Int(placeholder), address($0.baseAddress), 1, flags) }
     }
 
     func receiveFiller(_ placeholder: Int32) -> Int {
-        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+        if let port = port(placeholder) { return port.receiveFiller() }
+        return withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
             let flags = Int(MSG_DONTWAIT)
             return call(SYS_recvfrom, Int(placeholder), address(buffer.baseAddress), 256, flags)
         }
+    }
+
+    func receiveFillers(_ placeholder: Int32, limit: Int) -> Int {
+        guard let port = port(placeholder) else { return receiveFillersSingly(placeholder, limit: limit) }
+        port.purgeFillers()
+        return 0
     }
 
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int {
@@ -237,15 +265,24 @@ struct LinuxKernel: SocketKernel {
         }
     }
 
+    // A guest's placeholder is watched by its session's doorbell.
+
     func epollAdd(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
-        control(epoll, EPOLL_CTL_ADD, descriptor, events, data)
+        if port(descriptor) != nil { return 0 }
+        return control(epoll, EPOLL_CTL_ADD, descriptor, events, data)
     }
 
     func epollModify(_ epoll: Int32, _ descriptor: Int32, events: UInt32, data: UInt64) -> Int32 {
-        control(epoll, EPOLL_CTL_MOD, descriptor, events, data)
+        if let port = port(descriptor) {
+            port.watchFillers(events & EpollEvents.input != 0)
+            return 0
+        }
+        return control(epoll, EPOLL_CTL_MOD, descriptor, events, data)
     }
 
-    func epollDelete(_ epoll: Int32, _ descriptor: Int32) { _ = control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0) }
+    func epollDelete(_ epoll: Int32, _ descriptor: Int32) {
+        if port(descriptor) == nil { _ = control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0) }
+    }
 
     private func control(_ epoll: Int32, _ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ data: UInt64)
         -> Int32

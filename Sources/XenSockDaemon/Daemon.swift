@@ -14,16 +14,19 @@ package final class Daemon {
         package var defaultSocket: () throws(DaemonError) -> String
         package var policy: String?
         package var options: DaemonOptions
+        /// How guests are served; nil to serve none.
+        package var xen: XenConfiguration?
 
         package init(
             name: String, version: String, socket: String?, policy: String?, options: DaemonOptions,
-            defaultSocket: @escaping () throws(DaemonError) -> String
+            xen: XenConfiguration? = nil, defaultSocket: @escaping () throws(DaemonError) -> String
         ) {
             self.name = name
             self.version = version
             self.socket = socket
             self.policy = policy
             self.options = options
+            self.xen = xen
             self.defaultSocket = defaultSocket
         }
     }
@@ -90,8 +93,10 @@ package final class Daemon {
         }
         defer { made?.remove(withDirectory: options.isPrivate) }
         guard let descriptor = inherited ?? made?.descriptor else { return }
+        if settings.xen != nil { try XenRequirements.check() }
         let network = try network()
         let service: Service
+        var devices: XenDevices?
         do {
             service = try Service(
                 configuration: configuration(descriptor), policy: judge, resolver: network.resolver, log: log,
@@ -100,6 +105,7 @@ package final class Daemon {
             try service.watch(signals.descriptor) { [unowned service] in self.take(signals, service) }
             if let lifeline { try watch(lifeline, service) }
             try network.join(service)
+            if let configuration = settings.xen { devices = try serveGuests(of: service, configuration) }
         } catch {
             throw DaemonError("cannot start: \(error)")
         }
@@ -108,6 +114,18 @@ package final class Daemon {
         ServiceManager.notify("READY=1\nSTATUS=\(status)")
         service.run()
         ServiceManager.notify("STOPPING=1")
+        devices?.stop()
+    }
+
+    private func serveGuests(of service: Service, _ configuration: XenConfiguration) throws -> XenDevices {
+        let devices = try XenDevices(
+            service: service, platform: .system(), configuration: configuration, log: log)
+        judge.domainName = { [weak devices] in devices?.name(of: $0) }
+        judge.openSocketsOfDomain = { [unowned service] domain in
+            (service.openSockets(ofDomain: domain), configuration.socketsPerDomain)
+        }
+        log.info("serving the devices of guests")
+        return devices
     }
 
     private var status: String {

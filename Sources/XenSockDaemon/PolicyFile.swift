@@ -85,7 +85,8 @@ package enum PolicyFile {
 
 extension PolicyRule {
     private static let keys = [
-        "action", "operations", "users", "addresses", "ports", "names", "paths", "families", "types", "log", "error",
+        "action", "operations", "users", "domains", "addresses", "ports", "names", "paths", "families", "types", "log",
+        "error",
     ]
 
     /// The operations that each condition can be true of.
@@ -102,6 +103,7 @@ extension PolicyRule {
         }
         self.init(action: action, operations: try Self.operations(table))
         users = try table.users("users")
+        domains = try table.domains("domains")
         addresses = try table.ranges("addresses")
         ports = try table.ports("ports")
         names = try table.patterns("names")

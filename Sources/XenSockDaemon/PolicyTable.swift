@@ -177,6 +177,32 @@ struct PolicyTable {
         return users
     }
 
+    /// Numbers and names of guests; "*" stands for all of them.
+    func domains(_ key: String) throws(PolicyFileError) -> Set<PolicyDomainPattern>? {
+        guard let values = try list(key) else { return nil }
+        var domains: Set<PolicyDomainPattern> = []
+        for value in values {
+            if let number = value.int {
+                // 0x7ff0 is the first that Xen gives to no domain.
+                guard 0..<0x7ff0 ~= number else { throw error(key, "\(number) is no number of a domain") }
+                domains.insert(.number(UInt16(number)))
+            } else if let name = value.string {
+                guard name != "*" else {
+                    domains.insert(.everyGuest)
+                    continue
+                }
+                // Xen's tools take such a text for a number.
+                guard !name.isEmpty, !name.utf8.allSatisfy({ 48...57 ~= $0 }), !name.contains("/") else {
+                    throw error(key, "\"\(name)\" is no name of a domain; write numbers without quotes")
+                }
+                domains.insert(.name(name))
+            } else {
+                throw error(key, "must hold names and numbers of domains, not \(value.type)")
+            }
+        }
+        return domains
+    }
+
     private static func port(_ text: Substring) -> UInt16? {
         guard 1...5 ~= text.utf8.count, text.utf8.allSatisfy({ 48...57 ~= $0 }) else { return nil }
         return UInt16(text)

@@ -188,7 +188,7 @@
                     .socket(
                         id: id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
                         eventChannel: EventChannelPort(port),
-                        indexesPage: Arena.indexesPage(forPort: port, ports: state.pointee.ports)))
+                        indexesPage: Session.indexesReference(state, port)))
             }
             guard fd >= 0, let handle = find(Int32(fd)) else { return fd >= 0 ? -Int(ENETDOWN) : fd }
             let connected = Frontend.connect(handle, to: SocketAddress())

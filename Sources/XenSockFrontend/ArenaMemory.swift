@@ -24,7 +24,8 @@ enum ArenaMemory {
         return header.load(fromByteOffset: ArenaHeader.ports, as: UInt32.self)
     }
 
-    private static func isTrustworthy(_ memory: Int32, size: Int) -> Bool {
+    /// Whether a descriptor is a memfd of ordinary pages, at least `size` bytes of them, that cannot shrink.
+    static func isTrustworthy(_ memory: Int32, size: Int) -> Bool {
         // Only a memfd can bear the seal; one of huge pages (not tmpfs) faults when their pool is empty.
         let seals = Kernel.fileControl(memory, 1034 /* F_GET_SEALS */, 0)
         guard seals >= 0, seals & Int(F_SEAL_SHRINK) != 0 else { return false }

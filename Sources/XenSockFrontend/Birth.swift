@@ -9,23 +9,25 @@ enum Birth {
     ///
     /// - Parameters:
     ///   - flags: SOCK_CLOEXEC and SOCK_NONBLOCK.
+    ///   - order: of the ring to have ready, where rings are granted one by one.
     ///   - request: asks the service for the socket (SOCKET, ACCEPT) and returns its answer; runs with signals blocked.
     /// - Returns: the program's descriptor, or a negative errno.
     static func open(
-        flags: Int32, _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
+        flags: Int32, order: UInt32 = GrantedRings.streamOrder,
+        _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
         guard let state = Session.opened() else { return -Int(ENETDOWN) }
         let life = Session.life(state)
-        let result = attempt(state, flags: flags, request)
+        let result = attempt(state, flags: flags, order: order, request)
         // The service may have been restarted since the last request, which only this one noticed.
         if result != -Int(ENETDOWN) || Session.life(state) != nil { return result }
         // One that does not answer would hardly do so the second time.
         if let life, SharedWord32(&state.pointee.silent).load() == life { return result }
-        return Session.opened() == nil ? result : attempt(state, flags: flags, request)
+        return Session.opened() == nil ? result : attempt(state, flags: flags, order: order, request)
     }
 
     private static func attempt(
-        _ state: UnsafeMutablePointer<SessionState>, flags: Int32,
+        _ state: UnsafeMutablePointer<SessionState>, flags: Int32, order: UInt32,
         _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
         let hasSpare = DescriptorLimit.spare >= 0
@@ -47,6 +49,14 @@ enum Birth {
         guard let (port, generation) = taken else {
             discard(pair.first, pair.second)
             return -Int(EMFILE)
+        }
+        if state.pointee.isGranted != 0 {
+            let mapped = GrantedRings.map(state, mask, life, port, order: order)
+            guard mapped == 0 else {
+                discard(pair.first, pair.second)
+                abandon(state, port, bound: false)
+                return mapped
+            }
         }
         let status = SocketStatus(line: base + Arena.statusOffset(port: port))
         let nonBlocking = flags & Int32(SOCK_NONBLOCK.rawValue) != 0

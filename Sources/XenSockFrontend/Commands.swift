@@ -84,6 +84,11 @@ enum Commands {
         _ id: SocketID? = nil
     ) -> Int {
         guard let life = Session.life(state) else { return -Int(ENETDOWN) }
+        if state.pointee.isGranted != 0 {
+            // Requests go past the agent, and would overtake the frame.
+            var frame = (SessionFrame.Kind.port.rawValue, port)
+            return -Int(ask(state, mask, life, .port, &frame, SessionFrame.payload, end, program).error)
+        }
         var patience = Patience(mask)
         let sent: Int
         if let id {
@@ -269,25 +274,44 @@ enum Commands {
         }
     }
 
-    /// What ATTACH's answer said.
+    /// What the answer to ATTACH, PORT or RING said.
     struct Attachment {
+        let kind: SessionFrame.Kind
         var error: Int32 = 0
         var arenaID: UInt64 = 0
         var port: UInt32 = 0
         var generation: UInt32 = 0
         var memory: Int32 = -1
         var doorbell: Int32 = -1
+        /// Where the first descriptor's memory stands: a control region, for ATTACH, or a ring.
+        var offset: UInt64?
+        var order: UInt32 = 0
+        var pages: UInt32 = 0
+
+        init(_ kind: SessionFrame.Kind) { self.kind = kind }
     }
 
     /// Makes an inherited or received socket known to this session under `id`.
     ///
     /// - Parameter withArena: asks for the arena's descriptors too; the caller owns them then.
     static func attach(_ fd: Int32, id: SocketID, withArena: Bool) -> Attachment {
-        var attachment = Attachment(error: ENETDOWN)
+        var attachment = Attachment(.attach)
+        attachment.error = ENETDOWN
         guard let state = Session.opened(quietly: true) else { return attachment }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
         guard let life = Session.life(state) else { return attachment }
+        var frame = (SessionFrame.Kind.attach.rawValue, UInt32(withArena ? 1 : 0), id.rawValue)
+        return ask(state, mask, life, .attach, &frame, SessionFrame.Attach.size, fd, -1)
+    }
+
+    /// Sends a frame with up to two descriptors and waits for its answer, of the same kind. Signals are blocked.
+    static func ask(
+        _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ life: UInt32, _ kind: SessionFrame.Kind,
+        _ frame: UnsafeRawPointer, _ size: Int, _ first: Int32, _ second: Int32
+    ) -> Attachment {
+        var attachment = Attachment(kind)
+        attachment.error = ENETDOWN
         let leader = SharedWord32(&state.pointee.leader)
         while !leader.compareExchange(0, 1) {
             let seen = SharedWord32(&state.pointee.progress).loadOrdered()
@@ -300,10 +324,11 @@ enum Commands {
             leader.storeOrdered(0)
             Session.advance(state)
         }
-        var frame = (SessionFrame.Kind.attach.rawValue, UInt32(withArena ? 1 : 0), id.rawValue)
+        // What leads may have waited for another session than the caller's.
+        guard Session.isAlive(state, life) else { return attachment }
         var patience = Patience(mask)
         let socket = state.pointee.socket
-        let sent = patience.repeated { xs_send_descriptors(socket, &frame, SessionFrame.Attach.size, fd, -1) }
+        let sent = patience.repeated { xs_send_descriptors(socket, frame, size, first, second) }
         if sent < 0 {
             if sent != -Int(EBADF), sent != -Int(ETOOMANYREFS) { Session.markDead(state, life) }
             return attachment
@@ -346,8 +371,13 @@ enum Commands {
                 let closing = Nodes.has(frame + nodes, length &- nodes, "state\u{0}5\u{0}")
                 return !closing && !Nodes.has(frame + nodes, length &- nodes, "state\u{0}6\u{0}")
             case .attach:
-                guard let attaching, length >= SessionFrame.AttachAnswer.size else { return false }
+                guard let attaching, attaching.pointee.kind == .attach, length >= SessionFrame.AttachAnswer.size
+                else { return false }
                 attaching.pointee.error = Int32(frame.load(fromByteOffset: 4, as: UInt32.self) & 0xfff)
+                if length >= SessionFrame.AttachAnswer.xenSize {
+                    attaching.pointee.offset = frame.load(
+                        fromByteOffset: SessionFrame.AttachAnswer.controlOffset, as: UInt64.self)
+                }
                 attaching.pointee.arenaID = frame.load(
                     fromByteOffset: SessionFrame.AttachAnswer.arenaID, as: UInt64.self)
                 attaching.pointee.port = frame.load(fromByteOffset: SessionFrame.AttachAnswer.port, as: UInt32.self)
@@ -357,7 +387,25 @@ enum Commands {
                 attaching.pointee.doorbell = second
                 keeps = true
                 return true
-            case .hello, .port, .door, nil:
+            case .port:
+                guard let attaching, attaching.pointee.kind == .port, length >= SessionFrame.PortAnswer.size
+                else { return false }
+                attaching.pointee.error = Int32(
+                    frame.load(fromByteOffset: SessionFrame.PortAnswer.error, as: UInt32.self) & 0xfff)
+                return true
+            case .ring:
+                typealias Answer = SessionFrame.RingAnswer
+                guard let attaching, attaching.pointee.kind == .ring, length >= Answer.size else { return false }
+                attaching.pointee.port = frame.load(fromByteOffset: 4, as: UInt32.self)
+                attaching.pointee.error = Int32(frame.load(fromByteOffset: Answer.error, as: UInt32.self) & 0xfff)
+                attaching.pointee.order = frame.load(fromByteOffset: Answer.order, as: UInt32.self)
+                attaching.pointee.offset = frame.load(fromByteOffset: Answer.offset, as: UInt64.self)
+                attaching.pointee.pages = frame.load(fromByteOffset: Answer.pages, as: UInt32.self)
+                attaching.pointee.memory = first
+                attaching.pointee.doorbell = second
+                keeps = true
+                return true
+            case .hello, .door, nil:
                 return false
             }
         }

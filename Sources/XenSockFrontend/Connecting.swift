@@ -63,7 +63,7 @@ extension Frontend {
 
     private static func connectRequest(_ handle: SocketHandle, _ address: SocketAddress) -> Request {
         .connect(
-            id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
+            id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesReference),
             eventChannel: EventChannelPort(handle.entry.port))
     }
 
@@ -83,9 +83,9 @@ extension Frontend {
     static var ringOrder: UInt32 { 8 }
 
     private static func prepareRing(_ handle: SocketHandle) {
-        let page = handle.arena.base + Arena.offset(of: handle.indexesPage)
-        IndexesPageWriter(page).writeRing(order: ringOrder, indexesPage: handle.indexesPage)
-        handle.status.setOrder(ringOrder)
+        prepareRing(
+            base: handle.arena.base, ports: handle.arena.ports, port: handle.entry.port,
+            isGranted: handle.arena.isGranted != 0, order: ringOrder)
     }
 
     /// accept(2), accept4(2).
@@ -179,16 +179,17 @@ extension Frontend {
     ) -> Int {
         var peer = SocketAddress()
         let result = Birth.open(flags: flags) { state, mask, port, id in
-            let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
             guard let base = state.pointee.base else {
                 return Response(requestID: 0, command: 0, ret: -ENETDOWN, id: id)
             }
-            IndexesPageWriter(base + Arena.offset(of: page)).writeRing(order: ringOrder, indexesPage: page)
-            SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(ringOrder)
+            prepareRing(
+                base: base, ports: state.pointee.ports, port: port, isGranted: state.pointee.isGranted != 0,
+                order: ringOrder)
             let response = Commands.exchangeBlocked(
                 state, mask,
                 .accept(
-                    id: listener.entry.id, newID: id, ring: .indexesPage(page), eventChannel: EventChannelPort(port)))
+                    id: listener.entry.id, newID: id, ring: .indexesPage(Session.indexesReference(state, port)),
+                    eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {
                 if empty { socket.clearArrivals(arrivals) }
                 peer = name

@@ -10,20 +10,21 @@ extension Frontend {
         guard kind == Int32(SOCK_DGRAM.rawValue) || kind == Int32(SOCK_RAW.rawValue), dialect == .xensock2 else {
             return -Int(ESOCKTNOSUPPORT)
         }
-        return Birth.open(flags: flags) { state, mask, port, id in
-            let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
+        return Birth.open(flags: flags, order: DatagramRecord.minimumOrder) { state, mask, port, id in
             guard let base = state.pointee.base else {
                 return Response(requestID: 0, command: 0, ret: -ENETDOWN, id: id)
             }
-            let indexes = base + Arena.offset(of: page)
-            IndexesPageWriter(indexes).writeRing(order: DatagramRecord.minimumOrder, indexesPage: page)
-            DatagramVerdicts(indexes).forget()
-            SocketStatus(line: base + Arena.statusOffset(port: port)).setOrder(DatagramRecord.minimumOrder)
+            prepareRing(
+                base: base, ports: state.pointee.ports, port: port, isGranted: state.pointee.isGranted != 0,
+                order: DatagramRecord.minimumOrder)
+            let page = Arena.indexesPage(forPort: port, ports: state.pointee.ports)
+            DatagramVerdicts(base + Arena.offset(of: page)).forget()
             return Commands.exchangeBlocked(
                 state, mask,
                 .socket(
                     id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
-                    protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port), indexesPage: page))
+                    protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),
+                    indexesPage: Session.indexesReference(state, port)))
         }
     }
 
@@ -33,7 +34,7 @@ extension Frontend {
         let response = command(
             handle,
             .connect(
-                id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesPage),
+                id: handle.entry.id, address: address, flags: 0, ring: .indexesPage(handle.indexesReference),
                 eventChannel: EventChannelPort(handle.entry.port)))
         DatagramVerdicts(handle.socket.indexes).forget()
         if response.ret == 0 {

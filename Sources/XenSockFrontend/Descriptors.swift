@@ -16,6 +16,9 @@ public struct SocketHandle {
     @inline(__always)
     var indexesPage: GrantReference { Arena.indexesPage(forPort: entry.port, ports: arena.ports) }
 
+    /// What requests name it by.
+    var indexesReference: GrantReference { arena.isGranted == 0 ? indexesPage : status.indexesReference }
+
     @inline(__always)
     var domain: LocalDomain {
         var domain = LocalDomain(arena: arena.base, doorbell: arena.doorbell)
@@ -113,9 +116,12 @@ enum Descriptors {
         }
         if let index = ProcessState.indexOfArena(region, id: answer.arenaID) {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
+            let arena = ProcessState.arena(region, index)
+            if arena.isGranted != 0, !GrantedRings.mapAttached(arena, answer.port) { return .unknownYet }
             return .socket(TableEntry(arena: index, generation: answer.generation, port: answer.port))
         }
-        guard answer.memory >= 0, answer.doorbell >= 0, ArenaMemory.isDoorbell(answer.doorbell),
+        guard answer.memory >= 0, answer.doorbell >= 0,
+            ArenaMemory.isDoorbell(answer.doorbell) || answer.offset != nil && DeviceFile.isChannel(answer.doorbell),
             let arena = mapArena(answer)
         else {
             if answer.doorbell >= 0 { _ = Kernel.close(answer.doorbell) }
@@ -132,16 +138,30 @@ enum Descriptors {
             _ = Kernel.close(arena.doorbell)
             return .unknownYet
         }
+        if arena.isGranted != 0, !GrantedRings.mapAttached(arena, answer.port) { return .unknownYet }
         return .socket(TableEntry(arena: index, generation: answer.generation, port: answer.port))
     }
 
     private static func mapArena(_ answer: Commands.Attachment) -> ProcessState.ArenaRecord? {
-        guard let ports = ArenaMemory.ports(answer.memory), answer.port < ports,
-            let base = ArenaMemory.map(answer.memory, ports: ports)
-        else { return nil }
+        let found: (ports: UInt32, base: UnsafeMutableRawPointer)?
+        if let offset = answer.offset {
+            found = GrantedRings.ports(answer.memory, offset: offset).flatMap { ports in
+                GrantedRings.mapControl(answer.memory, ports: ports, offset: offset).map { (ports, $0) }
+            }
+        } else {
+            found = ArenaMemory.ports(answer.memory).flatMap { ports in
+                ArenaMemory.map(answer.memory, ports: ports).map { (ports, $0) }
+            }
+        }
+        guard let (ports, base) = found else { return nil }
+        guard answer.port < ports else {
+            Kernel.unmap(base, Int(Arena.pageCount(ports: ports)) &* pageSize)
+            return nil
+        }
         return ProcessState.ArenaRecord(
             base: base, id: answer.arenaID, ports: ports, doorbell: movedHigh(answer.doorbell),
-            dialect: base.load(fromByteOffset: ArenaHeader.dialect, as: UInt32.self))
+            dialect: base.load(fromByteOffset: ArenaHeader.dialect, as: UInt32.self),
+            isGranted: answer.offset == nil ? 0 : 1)
     }
 
     /// Records what a descriptor is. A vfork(2) child records nothing: the table is its parent's.

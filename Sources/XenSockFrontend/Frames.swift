@@ -45,6 +45,41 @@ enum Frames {
 
 /// XenStore nodes in a frame: `name NUL value NUL` pairs.
 enum Nodes {
+    /// The decimal number that a node holds.
+    ///
+    /// - Parameter name: with its NUL.
+    static func number(_ nodes: UnsafeRawPointer, _ length: Int, _ name: StaticString) -> UInt64? {
+        let size = name.utf8CodeUnitCount
+        var position = 0
+        while position &+ size < length {
+            if memcmp(nodes + position, name.utf8Start, size) == 0 {
+                var value: UInt64 = 0
+                var digit = position &+ size
+                while digit < length {
+                    let byte = nodes.load(fromByteOffset: digit, as: UInt8.self)
+                    if byte == 0 { return digit > position &+ size ? value : nil }
+                    guard byte >= 0x30, byte <= 0x39, value < 1 &<< 59 else { return nil }
+                    value = value &* 10 &+ UInt64(byte &- 0x30)
+                    digit &+= 1
+                }
+                return nil
+            }
+            position = next(nodes, length, position)
+        }
+        return nil
+    }
+
+    /// Where the pair behind the one at `position` begins.
+    private static func next(_ nodes: UnsafeRawPointer, _ length: Int, _ start: Int) -> Int {
+        var position = start
+        var terminators = 0
+        while position < length, terminators < 2 {
+            if nodes.load(fromByteOffset: position, as: UInt8.self) == 0 { terminators &+= 1 }
+            position &+= 1
+        }
+        return position
+    }
+
     /// Whether a pair stands among the nodes.
     ///
     /// - Parameter pair: name and value, each with its NUL.
@@ -53,12 +88,7 @@ enum Nodes {
         var position = 0
         while position &+ size <= length {
             if memcmp(nodes + position, pair.utf8Start, size) == 0 { return true }
-            // On to the next pair: behind the second NUL from here.
-            var terminators = 0
-            while position < length, terminators < 2 {
-                if nodes.load(fromByteOffset: position, as: UInt8.self) == 0 { terminators &+= 1 }
-                position &+= 1
-            }
+            position = next(nodes, length, position)
         }
         return false
     }

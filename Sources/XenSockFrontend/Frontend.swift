@@ -32,7 +32,7 @@ public enum Frontend {
                 .socket(
                     id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
                     protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),
-                    indexesPage: Arena.indexesPage(forPort: port, ports: state.pointee.ports)))
+                    indexesPage: Session.indexesReference(state, port)))
         }
     }
 

@@ -61,6 +61,8 @@ enum ProcessState {
         var doorbell: Int32
         /// The number of the dialect that its sockets speak; 0 is `xensock2`.
         var dialect: UInt32
+        /// 1: it is on Xen: `GrantedRings`.
+        var isGranted: UInt32 = 0
     }
 
     @inline(__always)

@@ -19,7 +19,7 @@ enum ResolverExchange {
                 .socket(
                     id: id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
                     eventChannel: EventChannelPort(port),
-                    indexesPage: Arena.indexesPage(forPort: port, ports: state.pointee.ports)))
+                    indexesPage: Session.indexesReference(state, port)))
         }
         if fd < 0 { return fd }
         defer { _ = Descriptors.close(Int32(fd)) }

@@ -34,6 +34,8 @@ struct SessionState {
     var looks: UInt32
     /// The number of the dialect that the session speaks; 0 is `xensock2`.
     var dialect: UInt32
+    /// 1: the arena is on Xen, its rings are mapped one by one (`GrantedRings`).
+    var isGranted: UInt32
     var ring: CommandRingFront
 }
 
@@ -63,7 +65,8 @@ enum Session {
     static let exchangeSize = (8 + MemoryLayout<Response>.stride + 63) & ~63
     private static let closedPortsOffset = (exchangesOffset + 32 * exchangeSize + 4095) & ~4095
     private static let generationsOffset = closedPortsOffset + Int(Arena.maximumPorts) * 4
-    private static let size = generationsOffset + Int(Arena.maximumPorts) * 4
+    private static let ordersOffset = generationsOffset + Int(Arena.maximumPorts) * 4
+    private static let size = ordersOffset + Int(XenSession.maximumPorts) * 4
 
     @inline(__always)
     static var state: UnsafeMutablePointer<SessionState>? {
@@ -107,6 +110,22 @@ enum Session {
     ) -> UnsafeMutablePointer<UInt32> {
         (UnsafeMutableRawPointer(state) + generationsOffset).assumingMemoryBound(to: UInt32.self)
             + Int(port & (Arena.maximumPorts &- 1))
+    }
+
+    /// The order of the ring that is mapped for a port on Xen; 0: none.
+    static func mappedOrder(
+        _ state: UnsafeMutablePointer<SessionState>, _ port: UInt32
+    ) -> UnsafeMutablePointer<UInt32> {
+        (UnsafeMutableRawPointer(state) + ordersOffset).assumingMemoryBound(to: UInt32.self)
+            + Int(port & (XenSession.maximumPorts &- 1))
+    }
+
+    /// What requests name a port's indexes page by.
+    static func indexesReference(_ state: UnsafeMutablePointer<SessionState>, _ port: UInt32) -> GrantReference {
+        guard state.pointee.isGranted != 0, let base = state.pointee.base else {
+            return Arena.indexesPage(forPort: port, ports: state.pointee.ports)
+        }
+        return SocketStatus(line: base + Arena.statusOffset(port: port)).indexesReference
     }
 
     /// Whether the caller runs in a vfork(2) child: the parent's memory, another process.
@@ -287,11 +306,21 @@ enum Session {
         guard dialect != .xensock2 || Nodes.has(frame + nodes, length &- nodes, "feature-xensock2\u{0}1\u{0}") else {
             return -Int(EPROTO)
         }
-        guard ArenaMemory.isDoorbell(doorbell) else { return -Int(EPROTO) }
-        guard let base = ArenaMemory.map(memory, ports: ports) else { return -Int(EPROTO) }
+        let control = Nodes.number(frame + nodes, length &- nodes, "control-offset\u{0}")
+        guard ArenaMemory.isDoorbell(doorbell) || control != nil && DeviceFile.isChannel(doorbell) else {
+            return -Int(EPROTO)
+        }
+        let mapped =
+            if let control {
+                GrantedRings.mapControl(memory, ports: ports, offset: control)
+            } else {
+                ArenaMemory.map(memory, ports: ports)
+            }
+        guard let base = mapped else { return -Int(EPROTO) }
         let record = ProcessState.ArenaRecord(
             base: base, id: frame.loadUnaligned(fromByteOffset: SessionFrame.HelloAnswer.arenaID, as: UInt64.self),
-            ports: ports, doorbell: Descriptors.movedHigh(doorbell), dialect: dialect.number)
+            ports: ports, doorbell: Descriptors.movedHigh(doorbell), dialect: dialect.number,
+            isGranted: control == nil ? 0 : 1)
         guard let index = ProcessState.addArena(region, record) else {
             Kernel.unmap(base, Int(Arena.pageCount(ports: ports)) &* pageSize)
             return -Int(ENFILE)
@@ -304,6 +333,8 @@ enum Session {
         state.pointee.closedPorts = 0
         state.pointee.looks = Kernel.processors() > 1 ? 400 : 0
         state.pointee.dialect = dialect.number
+        state.pointee.isGranted = record.isGranted
+        memset(mappedOrder(state, 0), 0, Int(XenSession.maximumPorts) &* 4)
         state.pointee.ring = CommandRingFront(
             page: base + Arena.commandRingOffset, layout: dialect == .draft1 ? .draft1 : .pvcalls)
         return 0

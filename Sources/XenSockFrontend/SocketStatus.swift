@@ -110,6 +110,9 @@ public struct SocketStatus {
     @inlinable
     public func setOrder(_ order: UInt32) { word(StatusLine.order).store(order) }
 
+    /// What names the indexes page on Xen. The agent writes it.
+    var indexesReference: GrantReference { GrantReference(word(StatusLine.reference).load()) }
+
     /// What SO_SNDBUF lets stand in `out` (`BufferLimit`).
     @inlinable @inline(__always)
     var sendLimit: UInt32 { word(StatusLine.sendLimit).load() }

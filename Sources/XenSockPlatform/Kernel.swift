@@ -96,6 +96,23 @@ public enum Kernel {
         map(size, flags: Int32(MAP_SHARED | MAP_NORESERVE), fd: fd)
     }
 
+    /// Maps shared memory of a descriptor in the place of what stands at `place`.
+    public static func mapShared(_ fd: Int32, _ size: Int, offset: UInt64, at place: UnsafeMutableRawPointer) -> Bool {
+        let protection = Int(PROT_READ | PROT_WRITE)
+        let result = call(
+            Int(SYS_mmap), address(UnsafeRawPointer(place)), size, protection, Int(MAP_SHARED | MAP_FIXED), Int(fd),
+            Int(truncatingIfNeeded: offset))
+        return result == address(UnsafeRawPointer(place))
+    }
+
+    /// Puts anonymous memory of zeros in the place of what stands at `place`.
+    public static func clear(_ place: UnsafeMutableRawPointer, _ size: Int) -> Bool {
+        let flags = Int(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED)
+        let result = call(
+            Int(SYS_mmap), address(UnsafeRawPointer(place)), size, Int(PROT_READ | PROT_WRITE), flags, -1, 0)
+        return result == address(UnsafeRawPointer(place))
+    }
+
     private static func map(_ size: Int, flags: Int32, fd: Int32) -> UnsafeMutableRawPointer? {
         let result = call(Int(SYS_mmap), 0, size, Int(PROT_READ | PROT_WRITE), Int(flags), Int(fd), 0)
         return result < 0 && result > -4096 ? nil : UnsafeMutableRawPointer(bitPattern: result)

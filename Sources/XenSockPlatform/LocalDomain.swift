@@ -1,12 +1,13 @@
 import CXenSockSystem
 import XenSockRing
+import XenSockWire
 
 /// The local platform as a socket of the frontend sees it: an arena with its doorbell, and AF_UNIX placeholders
 /// (docs/PROTOCOL.md, chapter 3).
 public struct LocalDomain: FrontendDomain {
     /// The arena's first byte. Not owned.
     public let arena: UnsafeMutableRawPointer
-    /// The service's doorbell, an eventfd. Not owned.
+    /// The service's doorbell, an eventfd; on Xen its event channel's descriptor. Not owned.
     public let doorbell: Int32
     /// SO_RCVTIMEO in nanoseconds, negative for none, where the kernel does not apply it to `awaitToken`: see `LockedIn`.
     public var receiveLimit = -1
@@ -53,9 +54,20 @@ public struct LocalDomain: FrontendDomain {
 
     @inlinable
     public func notify(_ port: UInt32) {
-        guard DoorbellFront(arena: arena).ring(port) else { return }
-        var one: UInt64 = 1
-        _ = Kernel.write(doorbell, &one, 8)
+        if DoorbellFront(arena: arena).ring(port) { signal() }
+    }
+
+    /// Wakes the backend: by the eventfd, or by the session's event channel (docs/PROTOCOL.md, 3.7).
+    @usableFromInline
+    func signal() {
+        let channel = SharedWord32(arena + ArenaHeader.eventChannel).load()
+        if channel == 0 {
+            var one: UInt64 = 1
+            _ = Kernel.write(doorbell, &one, 8)
+        } else {
+            var port = channel &- 1
+            _ = Kernel.ioctl(doorbell, 0x4_4504 /* IOCTL_EVTCHN_NOTIFY */, &port)
+        }
     }
 
     public func receiveTokens(_ placeholder: Int32, _ count: Int) -> Int {

@@ -170,6 +170,23 @@ public struct OutRingBack {
         capacity = size
     }
 
+    /// The first `waiting` bytes in memory that nobody else writes, to go on from there.
+    ///
+    /// - Parameters:
+    ///   - waiting: what `waiting()` said, or less.
+    ///   - indexes: 4096 bytes of zeros. Not owned.
+    ///   - data: `size` bytes. Not owned.
+    public func copy(_ waiting: UInt32, indexes: UnsafeMutableRawPointer, data: UnsafeMutableRawPointer) -> OutRingBack
+    {
+        let copy = OutRingBack(indexes: indexes, data: data, size: size, startingAt: consumed)
+        let (source, target) = (bytes(waiting, limit: waiting), copy.bytes(waiting, limit: waiting))
+        target.first.copyMemory(from: UnsafeRawBufferPointer(source.first))
+        target.second.copyMemory(from: UnsafeRawBufferPointer(source.second))
+        copy.producer.store(.init(index: consumed &+ waiting, flags: 0))
+        copy.consumer.store(.init(index: consumed, flags: 0))
+        return copy
+    }
+
     @inlinable @inline(__always)
     public var size: UInt32 { mask &+ 1 }
 

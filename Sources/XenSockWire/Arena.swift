@@ -70,6 +70,8 @@ public enum ArenaHeader {
     public static let totalPages = 28
     /// The dialect of the arena's sockets: 0 `xensock2`, 1 `pvcalls1`, 2 `draft1`.
     public static let dialect = 32
+    /// 1 + the program's port of the session's event channel (docs/PROTOCOL.md 3.7); 0 on the local platform.
+    public static let eventChannel = 36
     public static let sleeping = 64
     /// Four u64.
     public static let summary = 128

@@ -13,6 +13,7 @@ public enum SessionFrame {
         case attach = 4
         case door = 5
         case kick = 6
+        case ring = 7
     }
 
     /// HELLO of the frontend; `argument` is the layout version.
@@ -55,5 +56,30 @@ public enum SessionFrame {
         public static let port = 24
         public static let generation = 28
         public static let size = 32
+        /// On Xen: where the control region stands in the first descriptor.
+        public static let controlOffset = 32
+        public static let xenSize = 40
+    }
+
+    /// PORT of the agent, on Xen (docs/PROTOCOL.md 3.7); `argument` is the port.
+    public enum PortAnswer {
+        public static let error = 8
+        public static let size = 12
+    }
+
+    /// RING of the frontend; `argument` is the port.
+    public enum Ring {
+        public static let order = 8
+        public static let arenaID = 16
+        public static let size = 24
+    }
+
+    /// RING of the agent; `argument` is the port.
+    public enum RingAnswer {
+        public static let error = 8
+        public static let order = 12
+        public static let offset = 16
+        public static let pages = 24
+        public static let size = 28
     }
 }

@@ -11,6 +11,8 @@ public enum StatusLine {
     public static let outReadiness = 20
     public static let arrivals = 24
     public static let urgent = 32
+    /// The grant reference of the indexes page, on Xen (docs/PROTOCOL.md 3.7).
+    public static let reference = 40
     public static let receiveLock = 64
     public static let sendLock = 72
     public static let flags = 80

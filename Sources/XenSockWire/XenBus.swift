@@ -37,6 +37,9 @@ public enum Node {
     public static let xensock2: StaticString = "xensock2"
     public static let argumentsReference: StaticString = "arguments-ref"
 
+    /// Of an agent's HELLO answer (docs/PROTOCOL.md 3.7).
+    public static let controlOffset: StaticString = "control-offset"
+
     /// The device's kind, a directory of `device` and `backend`.
     public static let device: StaticString = "pvcalls"
     /// The kind of `draft1` devices.

@@ -3,6 +3,7 @@ import Glibc
 import XenSockAgent
 import XenSockBackend
 import XenSockDaemon
+import XenSockGuest
 import XenSockLaunch
 
 struct Agent: ParsableCommand {
@@ -13,6 +14,8 @@ struct Agent: ParsableCommand {
             network itself: it opens one session with the service behind it, hands every call on, and copies the bytes \
             between both. That service sees the agent's user only; which users' programs the agent serves, and what it \
             lets each do, its own policy says.
+
+            In a guest of Xen, with --xen, the backend domain is behind it, through the guest's PV Calls device: the agent             needs root there, the modules xen-gntalloc and xen-evtchn, and a device (pvcalls=["backend=0"] in the guest's             xl.cfg, or `xensock attach`), for which it waits.
 
             When the service behind it dies, is restarted or does not answer, every socket gets the error that it would \
             get without an agent (ECONNRESET, ENETDOWN), and new sockets work once the service is back.
@@ -41,6 +44,30 @@ struct Agent: ParsableCommand {
                 """, valueName: "path"))
     var upstream: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "The backend domain performs the calls, through this guest's device.",
+            discussion: """
+                With sessions where the backend has them (xensockd --xen), else by PV Calls version 1, as with                 --dialect pvcalls1. After a suspend, or when the backend was restarted, the agent connects again.
+                """))
+    var xen = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --xen: listen here too, for programs of user 0, whose pages the backend maps itself.",
+            discussion: """
+                Nothing is copied then, and no policy of the agent asked. Who has such a session can grant pages to any                 domain, so no other user is served there.
+                """, valueName: "path"))
+    var direct: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --xen: raise the limit on granted pages of the guest to this many.",
+            discussion: """
+                A socket has 17 to 129 pages of 4 KiB, and of its last. Default: a quarter of memory, from 1,024 to 24,576;                 a grant table as Xen makes it has 32,768 entries.
+                """, valueName: "pages"))
+    var grantLimit: Int?
+
     @Option(
         help: ArgumentHelp(
             "The dialect to speak to that service: xensock2, pvcalls1 or draft1.",
@@ -61,6 +88,14 @@ struct Agent: ParsableCommand {
 
     @OptionGroup var daemon: DaemonOptions
 
+    func validate() throws {
+        if !xen, direct != nil || grantLimit != nil { throw ValidationError("--direct and --grant-limit need --xen") }
+        guard xen else { return }
+        if upstream != nil { throw ValidationError("--upstream and --xen: there is one way to the service") }
+        if dialect == "draft1" { throw ValidationError("--dialect draft1: not on Xen, whose devices are pvcalls") }
+        if let grantLimit, grantLimit < 64 { throw ValidationError("--grant-limit \(grantLimit): at least 64") }
+    }
+
     func run() throws {
         Process.openStandardDescriptors()
         let ready = ReadyDescriptor(daemon.readyFd)
@@ -75,20 +110,45 @@ struct Agent: ParsableCommand {
 
     private func serve(_ ready: ReadyDescriptor) throws(DaemonError) {
         let upstreamPath = upstream ?? environment("XENSOCK_SOCKET") ?? "/run/xensock/xensock.sock"
-        if let socket, socket == upstreamPath {
+        if !xen, let socket, socket == upstreamPath {
             throw DaemonError("--socket \(socket): is the socket of the service behind the agent; choose another")
         }
+        var behind: XenUpstream?
+        defer { behind?.stop() }
         let service = try Daemon(
             Daemon.Settings(
                 name: "xensock-agent", version: xensockVersion, socket: socket, policy: policy, options: daemon,
                 defaultSocket: { () throws(DaemonError) in throw DaemonError("say with --socket where to listen") }))
         try service.run(ready: ready) { () throws(DaemonError) in
             do {
+                if xen {
+                    let guest = try guestUpstream(service)
+                    behind = guest
+                    return Daemon.Network(sockets: guest.network, resolver: guest.resolver, join: guest.join)
+                }
                 let upstream = try Upstream(path: upstreamPath, dialect: dialect, log: service.log)
                 return Daemon.Network(sockets: upstream.network, resolver: upstream.resolver, join: upstream.join)
             } catch {
                 throw DaemonError("\(error)")
             }
         }
+    }
+
+    private func guestUpstream(_ service: Daemon) throws -> XenUpstream {
+        // Beside the session socket, whose directory is the agent's.
+        let own = "\(socket ?? "/run/xensock/agent.sock").xen"
+        var configuration = Dock.Configuration(
+            ownPath: own, directPath: direct)
+        configuration.grantLimit = grantLimit
+        return try XenUpstream(
+            platform: .system(), wantsSessions: dialect == "xensock2", configuration: configuration, log: service.log,
+            isStopping: Self.isStopping)
+    }
+
+    /// Whether a signal that ends the agent is pending: they are blocked until it serves.
+    private static func isStopping() -> Bool {
+        var pending = sigset_t()
+        sigpending(&pending)
+        return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1
     }
 }

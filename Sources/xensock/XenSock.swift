@@ -12,7 +12,7 @@ struct XenSock: ParsableCommand {
             each call to the service xensockd, which performs it where the network is.
             """,
         version: "xensock \(xensockVersion)",
-        subcommands: [Run.self, Agent.self])
+        subcommands: [Run.self, Agent.self, Attach.self, Detach.self])
 
     /// Parses and runs. An error of xensock's own ends with status 125, so that the command's statuses stay its own.
     static func main() {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import XenSockBackend
 import XenSockDaemon
 
 /// The command line.
@@ -25,9 +26,45 @@ struct Options: ParsableArguments {
     @Option(help: ArgumentHelp("Check a policy file, say whether it is good, and exit.", valueName: "file"))
     var checkPolicy: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Serve the pvcalls devices of guests too: be their backend domain.",
+            discussion: """
+                Needs Xen, the modules xen-gntdev and xen-evtchn, and XenStore. Guests are not asked for users: what they may \
+                do, rules with `domains` say. Without a policy that is what others than root and the service's own user may.
+                """))
+    var xen = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Open at most this many sockets of one guest at one time (default: \(XenConfiguration.defaultSocketsPerDomain)).",
+            valueName: "count"))
+    var maxDomainSockets: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Map at most this many pages of one guest at one time (default: \(XenConfiguration.defaultPagesPerDomain)).",
+            discussion: "A socket of Linux's frontend takes 17.", valueName: "count"))
+    var maxDomainPages: Int?
+
     @OptionGroup var daemon: DaemonOptions
 
+    /// How guests are served, if they are.
+    var configuration: XenConfiguration? {
+        guard xen else { return nil }
+        var configuration = XenConfiguration()
+        if let maxDomainSockets { configuration.socketsPerDomain = maxDomainSockets }
+        if let maxDomainPages { configuration.pagesPerDomain = maxDomainPages }
+        return configuration
+    }
+
     func validate() throws {
+        for (name, value) in [("--max-domain-sockets", maxDomainSockets), ("--max-domain-pages", maxDomainPages)] {
+            guard let value else { continue }
+            if !xen { throw ValidationError("\(name) belongs to --xen") }
+            if value < 1 { throw ValidationError("\(name) \(value): must be 1 or more") }
+        }
+        if xen, daemon.isPrivate { throw ValidationError("--private serves the programs of one command, --xen guests") }
         if let checkPolicy, socket != nil || policy != nil || daemon.isPrivate || daemon.readyFd != nil {
             throw ValidationError("--check-policy \(checkPolicy) only checks; give it alone")
         }

@@ -43,7 +43,7 @@ struct Xensockd: ParsableCommand {
         try Daemon(
             Daemon.Settings(
                 name: "xensockd", version: Self.version, socket: options.socket, policy: options.policy,
-                options: options.daemon, defaultSocket: SessionSocket.defaultPath))
+                options: options.daemon, xen: options.configuration, defaultSocket: SessionSocket.defaultPath))
     }
 
     private func check(_ file: String) throws {

@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import Synchronization
 import Testing
+import XenSockWire
 
 @testable import XenSockBackend
 
@@ -325,6 +326,29 @@ struct PolicyJudgeTests {
                 "info allowed resolve logged.example.org pid=42 uid=1000: rule 1",
                 "debug allowed resolve example.com pid=42 uid=1000: default",
             ])
+    }
+
+    @Test("A guest is named in the log, and does not fill it")
+    func guestsLines() {
+        let judge = judge(Policy())
+        judge.domainName = { $0 == 5 ? "web" : nil }
+        let bind = SocketAddress.loopback(port: 80)
+        let none = PeerCredentials.noUser
+        func decide(_ domain: UInt16) -> Int32 {
+            bind.withUnsafeBytes {
+                judge.decide(
+                    .bind($0),
+                    credentials: PeerCredentials(processID: 0, userID: none, groupID: none, domainID: domain))
+            }
+        }
+        for _ in 0..<100 { #expect(decide(5) == EACCES) }
+        let first = lines.take()
+        #expect(
+            first.first
+                == "notice denied bind 127.0.0.1:80 domain=5 name=web: no rule names the privileged port 80, EACCES")
+        #expect(1...30 ~= first.count)
+        #expect(decide(6) == EACCES)
+        #expect(lines.take().count == 1)
     }
 
     @Test("A name cannot forge a line of the log")

@@ -11,7 +11,7 @@ struct ClientError: Error, CustomStringConvertible {
 }
 
 /// A minimal frontend: raw session frames, and the front ends of the rings.
-final class TestClient {
+final class TestClient: TestSession {
     let kernel = LinuxKernel()
     let session: Int32
     var sessionID: UInt32 = 0
@@ -152,7 +152,7 @@ final class TestClient {
     var arguments: ArgumentArea { ArgumentArea(base: base + XenSockWire.Arena.argumentsOffset) }
 
     /// Sends one request and waits for its answer.
-    func call(_ request: Request, value: [UInt8] = []) throws -> Response {
+    func call(_ request: Request, value: [UInt8]) throws -> Response {
         let slot = ring.nextSlot
         if !value.isEmpty { _ = arguments.write(slot, from: value, count: value.count) }
         try RequestCodec(.xensock2).encode(request, requestID: slot, into: ring.nextRequest(), arguments: arguments)
@@ -213,8 +213,8 @@ func polled(_ descriptor: Int32) -> Int32 {
 }
 
 /// Waits until `condition` holds, at most five seconds.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    for _ in 0..<5000 {
+func eventually(within seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<Int(seconds * 1000) {
         if try condition() { return true }
         usleep(1000)
     }

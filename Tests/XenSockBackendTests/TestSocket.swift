@@ -4,14 +4,44 @@ import XenSockWire
 
 @testable import XenSockBackend
 
+/// A session as its sockets use it.
+protocol TestSession: AnyObject {
+    var kernel: LinuxKernel { get }
+    /// Up to the status lines, whatever the rings are.
+    var base: UnsafeMutableRawPointer { get }
+    func call(_ request: Request, value: [UInt8]) throws -> Response
+    func ring(_ port: UInt32)
+}
+
+extension TestSession {
+    func call(_ request: Request) throws -> Response { try call(request, value: []) }
+}
+
 /// A socket as the minimal frontend sees it: its port, its placeholder, its rings.
 final class TestSocket {
-    let client: TestClient
+    let client: any TestSession
     let port: UInt32
     let id: SocketID
     let order: UInt32
     /// The program's end; closed by `close`.
     var placeholder: Int32
+    /// The indexes page; the ring's pages follow it, in the test's memory.
+    let indexes: UnsafeMutableRawPointer
+    let page: GrantReference
+
+    /// A socket whose pages and pair are there.
+    init(
+        _ client: any TestSession, port: UInt32, id: SocketID, order: UInt32, placeholder: Int32,
+        indexes: UnsafeMutableRawPointer, page: GrantReference
+    ) {
+        self.client = client
+        self.port = port
+        self.id = id
+        self.order = order
+        self.placeholder = placeholder
+        self.indexes = indexes
+        self.page = page
+    }
 
     static func indexes(_ client: TestClient, _ port: UInt32) -> UnsafeMutableRawPointer {
         client.base + XenSockWire.Arena.offset(of: page(client, port))
@@ -32,9 +62,10 @@ final class TestSocket {
             throw ClientError(description: "socketpair")
         }
         placeholder = pair[1]
-        let indexes = Self.indexes(client, port)
+        indexes = Self.indexes(client, port)
+        page = Self.page(client, port)
         SharedWord32(indexes + IndexesPage.ringOrder).store(order)
-        let first = Self.page(client, port).rawValue + 1
+        let first = page.rawValue + 1
         for page in 0..<(1 << Int(order)) {
             SharedWord32(indexes + DataRingLayout.referenceOffset(page: page)).store(first + UInt32(page))
         }
@@ -52,7 +83,6 @@ final class TestSocket {
         placeholder = -1
     }
 
-    var indexes: UnsafeMutableRawPointer { Self.indexes(client, port) }
     private var half: UInt32 { 2048 << order }
 
     var incoming: InRingFront { InRingFront(indexes: indexes, data: indexes + pageSize, size: half) }
@@ -60,7 +90,7 @@ final class TestSocket {
         OutRingFront(indexes: indexes, data: indexes + pageSize + Int(half), size: half)
     }
 
-    var reference: RingReference { .indexesPage(Self.page(client, port)) }
+    var reference: RingReference { .indexesPage(page) }
     var channel: EventChannelPort { EventChannelPort(port) }
 
     /// A word of the status line.
@@ -83,7 +113,7 @@ final class TestSocket {
         try client.call(
             .socket(
                 id: id, domain: domain, type: type, protocol: 0, eventChannel: channel,
-                indexesPage: Self.page(client, port))
+                indexesPage: page)
         ).ret
     }
 

@@ -11,6 +11,14 @@ private func rule(_ keys: String) -> String { "default = \"allow\"\n[[rule]]\n" 
 
 @Suite("Policy files")
 struct PolicyFileTests {
+    @Test func guests() throws {
+        let policy = try parse(rule("action = \"deny\"\ndomains = [5, \"web\", \"*\"]"))
+        #expect(policy.rules == [PolicyRule(action: .deny, domains: [.number(5), .name("web"), .everyGuest])])
+        for bad in ["[]", "5", "[-1]", "[32752]", "[\"5\"]", "[\"\"]", "[true]", "[\"a/b\"]"] {
+            #expect(throws: PolicyFileError.self) { try parse(rule("action = \"deny\"\ndomains = \(bad)")) }
+        }
+    }
+
     @Test func everyKey() throws {
         let policy = try parse(
             """

@@ -19,5 +19,6 @@ extern const struct wirecheck_entry wirecheck_draft1[];
 extern const struct wirecheck_entry wirecheck_xensock2[];
 extern const struct wirecheck_entry wirecheck_local[];
 extern const struct wirecheck_entry wirecheck_errno[];
+extern const struct wirecheck_entry wirecheck_xen[];
 
 #endif

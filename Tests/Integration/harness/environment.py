@@ -20,6 +20,9 @@ AGENT = os.environ.get("XENSOCK_TEST_AGENT") == "1" and not NATIVE
 BULK = int(os.environ.get("XENSOCK_TEST_BULK") or 1 << 30)
 """Size of a bulk transfer in bytes."""
 
+SIMULATION = Path(os.environ.get("XENSOCK_SIMULATION") or TOP / ".build" / "debug" / "xen-simulation").resolve()
+"""An agent and its backend domain in one process, over a simulated Xen; made by `swift build`."""
+
 PYTHON = "/usr/bin/python3.11"
 
 MARK = "XENSOCK_TEST_MARK"

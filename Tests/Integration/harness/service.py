@@ -55,3 +55,21 @@ class Agent(Service):
 
     def __init__(self, case, path, upstream, *options):
         self._begin(case, path, [environment.COMMAND, "agent", "--socket", path, "--upstream", upstream, *options])
+
+
+class Guest(Service):
+    """A guest's agent at `path` over a simulated Xen, its backend domain in the same process. Programs of user 0 may use
+    the device directly at the path `direct`."""
+
+    def __init__(self, case, path):
+        self.direct = f"{path}.direct"
+        self._begin(case, path, [environment.SIMULATION, "--socket", path, "--direct", self.direct])
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        case.addCleanup(self.control.close)
+        self.control.bind(f"{path}.test")
+        self.control.settimeout(15)
+
+    def tell(self, command):
+        """Lets `stop`, `crash`, `start` or `resume` happen to the backend."""
+        self.control.sendto(command.encode(), f"{self.path}.control")
+        self.control.recv(16)

@@ -1,0 +1,221 @@
+import XenSockRing
+import XenSockWire
+import XenSockXen
+
+/// One socket's place in a guest's arena: the pages that its ring is mapped from, and the placeholder, whose other end the
+/// agent holds (docs/PROTOCOL.md, 3.7, placeholder line).
+///
+/// The counts that the backend writes are kept here and never read back.
+final class XenPort {
+    let number: UInt32
+    private unowned let arena: XenArena
+    private let line: UnsafeMutableRawPointer
+
+    // The placeholder.
+    private var tokens: UInt32 = 0
+    private var fillers: UInt32 = 0
+    private var purges: UInt32 = 0
+    private(set) var ends: UInt32 = 0
+    private var looks: UInt32 = 0
+    private var urgent: UInt32 = 0
+    /// What waits for an answered look, in the order of the looks.
+    private var waits: [(look: UInt32, then: () -> Void)] = []
+
+    // The pages.
+    /// The grant reference of the indexes page.
+    private(set) var reference: UInt32 = 0
+    private var indexes: GrantMapping?
+    private var ring: GrantMapping?
+    private var layout: DataRingLayout?
+    /// The ring is mapped and nobody has asked for it yet.
+    private var isRingNew = false
+    /// Why the last ring could not be mapped, positive.
+    private(set) var mappingError = Errno.einval
+
+    init(arena: XenArena, number: UInt32, line: UnsafeMutableRawPointer) {
+        self.arena = arena
+        self.number = number
+        self.line = line
+    }
+
+    private func word(_ offset: Int) -> SharedWord32 { SharedWord32(line + offset) }
+
+    private func tell(_ offset: Int, _ value: UInt32) {
+        guard !arena.isSevered else { return }
+        word(offset).storeOrdered(value)
+        arena.ring(number)
+    }
+
+    private func read(_ offset: Int) -> UInt32 { arena.isSevered ? 0 : word(offset).loadOrdered() }
+}
+
+// MARK: The placeholder
+
+extension XenPort {
+    /// The agent sends one byte.
+    func sendToken() -> Int {
+        tokens &+= 1
+        tell(PlaceholderLine.tokens, tokens)
+        return 1
+    }
+
+    /// The agent receives one filler: it owes that, so there is none to wait for.
+    func receiveFiller() -> Int {
+        fillers &+= 1
+        tell(PlaceholderLine.fillers, fillers)
+        return 256
+    }
+
+    /// The agent receives all fillers that are there.
+    func purgeFillers() {
+        purges &+= 1
+        tell(PlaceholderLine.purges, purges)
+    }
+
+    func sendUrgent() -> Int {
+        urgent &+= 1
+        tell(PlaceholderLine.urgent, urgent)
+        return 1
+    }
+
+    func shutdown(how: Int32) {
+        var added: UInt32 = 0
+        if how != ShutdownHow.read { added |= PlaceholderLine.End.write }
+        if how != ShutdownHow.write { added |= PlaceholderLine.End.read }
+        set(ends: ends | added)
+    }
+
+    func watchFillers(_ wanted: Bool) {
+        let flag = PlaceholderLine.End.watchFillers
+        set(ends: wanted ? ends | flag : ends & ~flag)
+    }
+
+    /// The agent forgets the pair.
+    func setClosed() { set(ends: PlaceholderLine.End.closed) }
+
+    private func set(ends new: UInt32) {
+        guard new != ends else { return }
+        ends = new
+        tell(PlaceholderLine.ends, ends)
+    }
+
+    /// Whether the last copy of the program's end is closed.
+    var isHungUp: Bool { read(PlaceholderLine.hangup) == 1 }
+
+    /// Whether a filler waits that was not asked for.
+    var hasFiller: Bool { read(PlaceholderLine.filler) == 1 }
+
+    /// What epoll would say of the placeholder.
+    var events: UInt32 {
+        if isHungUp { return EpollEvents.error | EpollEvents.hangup }
+        return ends & PlaceholderLine.End.watchFillers != 0 && hasFiller ? EpollEvents.input : 0
+    }
+
+    /// Asks the agent to look whether the program's end is closed; it has sent all tokens then, and purged. `then` is called
+    /// by whoever calls what `takeAnswered` or `takeWaits` returns.
+    func look(_ then: @escaping () -> Void) {
+        looks &+= 1
+        waits.append((looks, then))
+        tell(PlaceholderLine.looks, looks)
+    }
+
+    /// What waited for looks that were answered. To be called before `events` is read: the agent writes those first.
+    func takeAnswered() -> [() -> Void] {
+        guard !waits.isEmpty else { return [] }
+        let looked = read(PlaceholderLine.looked)
+        // One that was never asked for answers nothing.
+        guard looks &- looked <= looks &- waits[0].look else { return [] }
+        let count = waits.prefix { Int32(bitPattern: looked &- $0.look) >= 0 }.count
+        defer { waits.removeFirst(count) }
+        return waits.prefix(count).map { $0.then }
+    }
+
+    /// What waited for looks that nobody needs any more.
+    func takeWaits() -> [() -> Void] {
+        defer { waits = [] }
+        return waits.map { $0.then }
+    }
+}
+
+// MARK: Pages
+
+extension XenPort {
+    /// Maps the indexes page, once.
+    func mapIndexes(_ reference: UInt32) -> Result<UnsafeMutableRawPointer, WireError> {
+        if let indexes {
+            return self.reference == reference ? .success(indexes.base) : .failure(WireError(Errno.einval))
+        }
+        do throws(XenError) {
+            let mapping = try arena.device.mapper.map([reference], of: arena.device.domain)
+            self.reference = reference
+            indexes = mapping
+            return .success(mapping.base)
+        } catch {
+            arena.device.log.debug("an indexes page cannot be mapped: \(error)")
+            return .failure(WireError(error.answer))
+        }
+    }
+
+    /// Maps the data ring that the indexes page lists: order and references are read once, here. One that was mapped ahead
+    /// is taken as it is.
+    ///
+    /// - Returns: nil, and `mappingError` says why.
+    func takeRing() -> (base: UnsafeMutableRawPointer, layout: DataRingLayout)? {
+        if ring == nil { mapRing() }
+        isRingNew = false
+        guard let ring, let layout else { return nil }
+        return (ring.base, layout)
+    }
+
+    /// Maps the data ring for the `takeRing` that follows.
+    ///
+    /// - Returns: 0 or a negative errno.
+    func prepareRing() -> Int32 {
+        if ring == nil { mapRing() }
+        isRingNew = ring != nil
+        return ring == nil ? 0 &- mappingError : 0
+    }
+
+    private func mapRing() {
+        mappingError = Errno.einval
+        guard let page = indexes?.base else { return }
+        let order = SharedWord32(page + IndexesPage.ringOrder).load()
+        guard order <= min(Arena.maximumOrder, arena.device.maximumPageOrder), let layout = DataRingLayout(order: order)
+        else { return }
+        let references = (0..<layout.pages).map {
+            SharedWord32(page + DataRingLayout.referenceOffset(page: $0)).load()
+        }
+        do throws(XenError) {
+            ring = try arena.device.mapper.map(references, of: arena.device.domain)
+            self.layout = layout
+        } catch {
+            arena.device.log.debug("a data ring cannot be mapped: \(error)")
+            mappingError = error.answer
+        }
+    }
+
+    /// Unmaps the ring, unless it was mapped ahead for the next use.
+    func releaseRing() {
+        guard !isRingNew else { return }
+        ring?.unmap()
+        ring = nil
+    }
+
+    func unmap() {
+        isRingNew = false
+        releaseRing()
+        indexes?.unmap()
+        indexes = nil
+        waits = []
+    }
+}
+
+extension XenError {
+    /// What a guest is told: that there is no room, or that it named what is not there.
+    var answer: Int32 {
+        switch errno {
+        case Errno.enomem, Errno.enospc, Errno.enobufs, Errno.emfile, Errno.enfile, Errno.eagain: Errno.enomem
+        default: Errno.einval
+        }
+    }
+}

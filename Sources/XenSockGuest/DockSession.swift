@@ -1,0 +1,122 @@
+import CXenSockSystem
+import Glibc
+import XenSockRing
+import XenSockWire
+import XenSockXen
+
+/// One session on the device: a program's, or the agent's own (docs/PROTOCOL.md, 3.7).
+final class DockSession {
+    /// The agent's name of it.
+    let id: UInt64
+    /// The session socket; -1 when the session is over. Owned.
+    var descriptor: Int32
+    /// Who opened it, in this guest.
+    let process: Int32
+    let user: UInt32
+    /// The agent's own frontend, whose sockets are nobody else's.
+    let isOwn: Bool
+    /// To learn of the process's end although others hold its socket; -1: the hang-up tells. Owned.
+    var processDescriptor: Int32 = -1
+    var phase = Phase.fresh
+    /// Until when HELLO must be said, or SESSION answered.
+    var deadline = UInt64.max
+    /// The session's process is gone; its socket takes DOOR still.
+    var isDoor = false
+
+    enum Phase {
+        /// HELLO was not said.
+        case fresh
+        /// SESSION is not answered.
+        case opening
+        case open
+        /// END is to be sent, or is not answered.
+        case ending
+        /// END was answered: it stays while there are pairs.
+        case ended
+    }
+
+    // From HELLO on.
+    var memory: Memory?
+    /// The backend's number of it, from SESSION's answer on.
+    var number: UInt32 = 0
+    var isAwake = false
+    var placeholders: [UInt32: DockPlaceholder] = [:]
+    /// The pages of each port that ever had a socket.
+    var rings: [UInt32: GrantAllocation] = [:]
+    /// Arenas of sockets that this session attached, beside its own.
+    var attached: Set<UInt64> = []
+
+    init(id: UInt64, descriptor: Int32, process: Int32, user: UInt32, isOwn: Bool) {
+        self.id = id
+        self.descriptor = descriptor
+        self.process = process
+        self.user = user
+        self.isOwn = isOwn
+    }
+
+    /// What was granted for the session, and its event channel.
+    final class Memory {
+        let ports: UInt32
+        let arenaID: UInt64
+        let control: GrantAllocation
+        let dock: GrantAllocation
+        let channels: any EventChannels
+        /// Unbound, for the backend to bind.
+        let channel: UInt32
+        /// What the program signals by: the channels' descriptor, or an eventfd where that is no device's.
+        let doorbell: Int32
+        let back: DoorbellBack
+        private let ownsDoorbell: Bool
+
+        /// - Throws: if the channel cannot be made, or not be fenced.
+        init(
+            ports: UInt32, arenaID: UInt64, control: GrantAllocation, dock: GrantAllocation,
+            channels: any EventChannels, backend: DomainID, isOwn: Bool
+        ) throws(XenError) {
+            self.ports = ports
+            self.arenaID = arenaID
+            self.control = control
+            self.dock = dock
+            self.channels = channels
+            channel = try channels.bindUnbound(for: backend)
+            let isDevice = FrameSocket.isDevice(channels.descriptor)
+            // Whoever has the descriptor could bind ports of every domain, and use up the guest's.
+            if isDevice, !isOwn { try channels.restrict(to: .nobody) }
+            doorbell = isDevice ? channels.descriptor : eventDescriptor()
+            ownsDoorbell = !isDevice
+            back = DoorbellBack(arena: dock.base, ports: ports)
+            let header = control.base
+            header.storeBytes(of: ArenaHeader.magicValue, toByteOffset: ArenaHeader.magic, as: UInt64.self)
+            store(header, ArenaHeader.layoutVersion, ArenaHeader.currentLayoutVersion)
+            store(header, ArenaHeader.ports, ports)
+            header.storeBytes(of: arenaID, toByteOffset: ArenaHeader.arenaID, as: UInt64.self)
+            store(header, ArenaHeader.firstGrantablePage, Arena.firstGrantablePage(ports: ports))
+            store(header, ArenaHeader.totalPages, Arena.pageCount(ports: ports))
+            store(header, ArenaHeader.eventChannel, isDevice ? 1 &+ channel : 0)
+            store(dock.base, DockRegion.ports, ports)
+            store(dock.base, DockRegion.controlPages, UInt32(control.pages))
+            store(dock.base, DockRegion.dockPages, UInt32(dock.pages))
+            for (index, reference) in (dock.references + control.references).enumerated() {
+                store(dock.base, DockRegion.references + 4 * index, reference)
+            }
+        }
+
+        deinit { if ownsDoorbell, doorbell >= 0 { close(doorbell) } }
+
+        private func store(_ page: UnsafeMutableRawPointer, _ offset: Int, _ value: UInt32) {
+            page.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+        }
+
+        /// The doorbell has to be handed on: it is no event channel.
+        var isRelayed: Bool { ownsDoorbell }
+
+        func line(_ port: UInt32) -> UnsafeMutableRawPointer { dock.base + DockRegion.line(port: port) }
+
+        func status(_ port: UInt32) -> UnsafeMutableRawPointer { control.base + Arena.statusOffset(port: port) }
+
+        /// Tells the backend to look at a port.
+        func ring(_ port: UInt32) {
+            if DoorbellFront(arena: control.base).ring(port) { channels.notify(channel) }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import os
+
+from xenlab import case, eventually, guest, start, store
+from xenlab.guests import xl
+from xenlab.leaks import channels_between, mapped_grants
+from xenlab.traffic import Server
+
+one = guest("guest")
+first = one.id
+traffic = Server()
+one.tell("traffic", traffic.port)
+daemon = start(["xensockd", "--xen", "--socket", "/run/xensock/xensock.sock"])
+
+
+@case("saves the guest, and nothing of it is held then", limit=120)
+def _():
+    one.hear("connected", 90)
+    xl("save", "guest", "/run/saved", limit=100)
+    eventually(lambda: not mapped_grants(first), 15, "grants are still mapped")
+    eventually(lambda: channels_between(0, first) == 0, 15, "channels are still bound")
+    assert daemon.process.poll() is None, daemon
+
+
+@case("restores it, and its device is connected again", limit=120)
+def _():
+    xl("restore", f"/run/xen/{one.name}.cfg", "/run/saved", limit=100)
+    os.unlink("/run/saved")
+    one.id = int(xl("domid", "guest"))
+    assert one.id != first
+    one.tell("restored")
+    store.wait(f"/local/domain/0/backend/pvcalls/{one.id}/0/state", 4, limit=60)
+    one.hear("works", 60)
