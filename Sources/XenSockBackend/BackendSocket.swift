@@ -86,6 +86,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// Fillers that are on their way and must be received when they come, beyond the OWE of the ring.
     var fillerDebt = 0
     var watchesFiller = false
+    /// The next turn looks whether a watched filler is there.
+    var looksForFiller = false
     var deferred: [DeferredRequest] = []
     /// The seconds of SO_LINGER; nil while it is off. And whether it was ever set.
     var lingerSeconds: Int32?
@@ -117,6 +119,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var isDraining = false
     var isDetached = false
     var isRemoved = false
+    /// The program may still look at the ring, and reads what came: the guest's end of the device closed, not the program.
+    var leavesWords = false
     /// What it goes on with when the arena's memory is gone. Owned.
     var ownMemory: UnsafeMutableRawPointer?
 
@@ -238,6 +242,10 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// Moves bytes, at most `budget` in each direction.
     func turn() {
         guarded { () throws(RingViolation) in
+            if looksForFiller {
+                looksForFiller = false
+                if placeholder >= 0 { try fillerEvent() }
+            }
             if resolver != nil { return try resolverTurn() }
             if let relay { return relayTurn(relay) }
             switch phase {

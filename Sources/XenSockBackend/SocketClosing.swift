@@ -142,7 +142,8 @@ extension BackendSocket {
         releaseDataRing()
         deferred = []
         relay = nil
-        for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] {
+        for offset in [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset] where !leavesWords
+        {
             SharedWord64(indexes + offset).store(0)
         }
         phase = .gone

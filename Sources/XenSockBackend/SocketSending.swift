@@ -116,6 +116,8 @@ extension BackendSocket {
         watchesFiller = wanted
         let events = EpollEvents.readHangup | EpollEvents.edge | (wanted ? EpollEvents.input : 0)
         _ = kernel.epollModify(epoll, placeholder, events: events, data: placeholderData)
+        // An agent that saw nothing of a time without the watch has said already what is there, and says it once.
+        if wanted, arena.xen != nil { (looksForFiller, wantsTurn) = (true, true) }
     }
 
     /// Performs the requests whose place is reached.

@@ -21,6 +21,8 @@ final class XenArena {
     private var unanswered: [() -> Void] = []
     /// The guest's end of the device is gone: nothing is mapped any more.
     private(set) var isSevered = false
+    /// The device closes: the guest finds its memory as it is now, and learns the rest from the device's state.
+    var isClosing = false
 
     /// - Parameters:
     ///   - control: pages 0 to 7 + N/32 of the arena; taken over.
@@ -44,7 +46,7 @@ final class XenArena {
     /// Tells the agent to look at a placeholder line, or with port 0 the program at its command ring. An agent that is
     /// awake costs no hypercall.
     func ring(_ port: UInt32) {
-        guard !isSevered else { return }
+        guard !isSevered, !isClosing else { return }
         if bell.ring(port) { device.notify(channel) }
     }
 
@@ -75,7 +77,7 @@ final class XenArena {
         live.remove(port)
         unanswered += released.takeWaits()
         released.unmap()
-        released.setClosed()
+        if !isClosing { released.setClosed() }
     }
 
     /// What waited for looks at a port that has no placeholder any more.

@@ -237,6 +237,7 @@ extension XenSessions {
         isClosed = true
         var room = Self.leftover
         for arena in arenas.values {
+            arena.xen?.isClosing = true
             for socket in arena.sockets {
                 if let socket { service.abandon(socket, room: &room) }
             }

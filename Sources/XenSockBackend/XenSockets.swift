@@ -76,6 +76,8 @@ extension Service {
     /// - Parameter room: how many bytes may be; less what was. A connection of which more is left is reset.
     func abandon(_ socket: Socket, room: inout Int) {
         _ = socket.arena.xen?.port(socket.port)?.takeWaits()
+        socket.leavesWords = true
+        socket.status = PortStatus(base: XenNowhere.page)
         socket.hangUp()
         socket.drainAtOnce()
         if socket.phase == .draining { room -= socket.leaveMemory(room: room) }

@@ -157,6 +157,18 @@ extension ServiceTests {
             #expect(eventually { fixture.isServiceIdle })
         }
 
+        @Test func whatHadComeIsStillThereWhenTheDeviceEnds() throws {
+            defer { fixture.stop() }
+            let (_, _, socket, peer) = try shared()
+            peer.write([1, 2, 3])
+            #expect(try eventually { try socket.incoming.view().count == 3 })
+            fixture.closeDevice()
+            #expect(fixture.mappedPages == -1)
+            #expect(socket.state == .connected)
+            #expect(socket.generation == 0)
+            #expect(try socket.take() == [1, 2, 3])
+        }
+
         @Test func aGuestThatIsDestroyedInMidTransferLeavesNothing() throws {
             defer { fixture.stop() }
             let server = try Peer.listening()
