@@ -108,7 +108,8 @@ class OnADevice(Case):
             self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
             if number == 1:
                 before = self.guest.holdings()
-        held = lambda: all(count <= before[what] for what, count in self.guest.holdings().items())
+        # The agent keeps the pages of a port that was used, and by chance a program uses a second port at one time.
+        held = lambda: all(count <= before[what] + 2 for what, count in self.guest.holdings().items())
         self.assertTrue(eventually(held, 3), f"{before} before, {self.guest.holdings()} now")
 
     def test_curl_fetches_directly(self):

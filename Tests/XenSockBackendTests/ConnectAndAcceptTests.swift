@@ -177,10 +177,8 @@ extension ServiceTests {
             defer { fixture.stop() }
             let path = "/tmp/xensock-peer-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
             let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-            defer {
-                close(listener)
-                unlink(path)
-            }
+            let server = Peer(descriptor: listener)
+            defer { unlink(path) }
             var bytes: [UInt8] = [1, 0] + Array(path.utf8) + [0]
             let address = try #require(SocketAddress(bytes: &bytes, length: bytes.count))
             #expect(address.withUnsafeBytes { LinuxKernel().bind(listener, $0) } == 0)
@@ -188,7 +186,7 @@ extension ServiceTests {
             let socket = try TestSocket(client, port: 1)
             #expect(try socket.open(domain: 1) == 0)
             #expect(try socket.connect(to: address) == 0)
-            let peer = try Peer(descriptor: listener).accept()
+            let peer = try server.accept()
             peer.write([8])
             #expect(try socket.receive(1) == [8])
             // The address is too long for the entry: it comes in the argument slot.

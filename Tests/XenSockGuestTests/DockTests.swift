@@ -29,7 +29,7 @@ import XenSockXen
         }
         _ = try fixture.map(references)
         let ended = UInt64(1)
-        close(program.descriptor)
+        program.hangUp()
         let request = try #require(try fixture.answer())
         #expect(request.command == XenSession.Command.end.rawValue)
         #expect(request.id == ended)

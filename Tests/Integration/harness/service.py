@@ -64,6 +64,8 @@ class Guest(Service):
     def __init__(self, case, path):
         self.direct = f"{path}.direct"
         self._begin(case, path, [environment.SIMULATION, "--socket", path, "--direct", self.direct])
+        if not eventually(lambda: os.path.exists(self.direct), 10):
+            raise AssertionError(f"no {self.direct} after 10 s: {self.program}")
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         case.addCleanup(self.control.close)
         self.control.bind(f"{path}.test")
