@@ -47,6 +47,8 @@ class Scenario:
     guests: list[Domain] = field(default_factory=list)
     deadline: int = 120
     """Seconds that the emulator may compute, after which the machine is ended and what has not been reported failed."""
+    by_name: bool = False
+    """Whether it runs only when it is named: one that measures."""
     about: str = ""
     name: str = ""
     directory: Path = SCENARIOS

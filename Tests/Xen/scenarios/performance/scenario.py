@@ -16,5 +16,6 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]', 'vif=["script=/lab/inside/vif"]'],
         )
     ],
+    by_name=True,
     deadline=240,
 )

@@ -13,5 +13,6 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]'],
         )
     ],
+    by_name=True,
     deadline=200,
 )
