@@ -51,6 +51,8 @@ struct XenDeviceNodes {
 
     func setState(_ state: XenBusState) throws(XenError) {
         try change { transaction throws(XenError) in
+            // Who serves the device next may be another backend, which has no such thing.
+            if state == .closed { try transaction.remove(own(Node.featureXenSock2)) }
             try transaction.write(own(Node.state), "\(state.rawValue)")
         }
     }

@@ -1,22 +1,55 @@
 import os
 import signal
-import socket
 
 from xenlab import case, eventually, hear, note, run, start, tell
 from xenlab.network import up
-from xenlab.traffic import get, measured, put, round_trips
 
 SOCKET, DIRECT = "/run/xensock/xensock.sock", "/run/xensock/direct.sock"
 COUNT = 16 << 20
 CLIENT = """
-import socket, sys, traffic
-address = (sys.argv[1], int(sys.argv[2]))
-def connected():
-    return socket.create_connection(address, 60)
-with connected() as client: traffic.put(client, 1 << 20)
-with connected() as client: print("to dom0", traffic.measured(traffic.put, client, int(sys.argv[3])), end=", ")
-with connected() as client: print("from dom0", traffic.measured(traffic.get, client, int(sys.argv[3])), end=", ")
-with connected() as client: print("there and back", traffic.round_trips(client))
+import socket, sys, time
+address, count = (sys.argv[1], int(sys.argv[2])), int(sys.argv[3])
+block = bytes(1 << 18)
+room = bytearray(1 << 18)
+def connected(what):
+    client = socket.create_connection(address, 60)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(what.ljust(16).encode())
+    return client
+def put(count):
+    with connected(f"put {count}") as client:
+        left = count
+        while left > 0:
+            left -= client.send(block[:left] if left < len(block) else block)
+        assert client.recv(1) == b"1"
+def get(count):
+    with connected(f"get {count}") as client:
+        left = count
+        while left > 0:
+            got = client.recv_into(room)
+            assert got
+            left -= got
+        client.send(b"1")
+def rate(action):
+    action(1 << 20)
+    begun = time.monotonic()
+    action(count)
+    return count / (1 << 20) / (time.monotonic() - begun)
+def trip():
+    with connected("echo") as client:
+        times = []
+        for _ in range(300):
+            begun = time.monotonic()
+            client.send(b"1")
+            assert client.recv(1) == b"1"
+            times.append(time.monotonic() - begun)
+    return sorted(times)[150] * 1e6
+def connects():
+    begun = time.monotonic()
+    for _ in range(50):
+        connected("echo").close()
+    return 50 / (time.monotonic() - begun)
+print(f"to dom0 {rate(put):.1f} MiB/s, from dom0 {rate(get):.1f} MiB/s, there and back {trip():.0f} us, {connects():.0f} connects/s")
 """
 
 
@@ -28,11 +61,10 @@ def agent():
 
 
 def measure(way: str, host: str, path=None):
-    variables = {"PYTHONPATH": "/lab/inside/xenlab"}
-    if path:
-        variables["XENSOCK_SOCKET"] = path
     program = run(
-        ["python3", "-c", CLIENT, host, hear("port"), COUNT], preload=path is not None, variables=variables, limit=150)
+        ["python3", "-c", CLIENT, host, hear("port"), COUNT], preload=path is not None,
+        variables={"XENSOCK_SOCKET": path} if path else {}, limit=150,
+    )  # fmt: skip
     note(f"{way}: {program.out.strip()}")
 
 
