@@ -210,6 +210,8 @@ public final class GuestDevice {
         if !directory.isEmpty {
             // Made anew by the toolstack, or the guest was resumed: then nothing of before is worth anything.
             log.warning("the device was made anew")
+            // One that a toolstack takes away says goodbye: without it, this is another life of the domain.
+            platform.resumed()
             vanish()
             forget()
             try open()

@@ -34,6 +34,8 @@ class Guest:
         self.ended = threading.Event()
         """Set once it has reported the end of its cases, or was destroyed."""
         self.destroyed = False
+        self.saved = False
+        self.life = 0
 
     def start(self, *lines: str):
         """Creates the domain, with further lines for xl's configuration, waits until it is up and lets it begin."""
@@ -52,6 +54,7 @@ class Guest:
         configuration.write_text(text + "".join(f"{line}\n" for line in lines))
         self.ended.clear()
         self.destroyed = False
+        self.life += 1
         log = Path(f"/var/log/xen/guest-{self.name}.log")
         log.unlink(missing_ok=True)
         xl("create", "-q", configuration)
@@ -81,9 +84,20 @@ class Guest:
         self.ended.set()
         report.line(json.dumps({"domain": self.name, "event": "destroyed"}))
 
+    def save(self, path: str):
+        """Saves the domain to a file, which ends it for the time being."""
+        self.saved = True
+        xl("save", self.name, path, limit=100)
+
+    def restore(self, path: str):
+        """Restores it from there; it has another number then."""
+        xl("restore", f"/run/xen/{self.name}.cfg", path, limit=100)
+        self.id = int(xl("domid", self.name))
+        self.saved = False
+
     def _follow(self, log: Path):
         """Hands on the guest's console: reports to the judge, other lines to dom0's console."""
-        number = self.id
+        life = self.life
         rest = b""
         position = 0
         quiet = 0
@@ -99,7 +113,7 @@ class Guest:
                 self._hand_on(line.decode(errors="replace").rstrip("\r"))
             if data:
                 quiet = 0
-            elif self.id != number or not self.alive:
+            elif self.life != life or not (self.alive or self.saved):
                 quiet += 1
             time.sleep(0.05)
         self._hand_on(rest.decode(errors="replace"))

@@ -1,7 +1,6 @@
 import os
 
 from xenlab import case, eventually, guest, start, store
-from xenlab.guests import xl
 from xenlab.leaks import channels_between, mapped_grants
 from xenlab.traffic import Server
 
@@ -15,7 +14,7 @@ daemon = start(["xensockd", "--xen", "--socket", "/run/xensock/xensock.sock"])
 @case("saves the guest, and nothing of it is held then", limit=120)
 def _():
     one.hear("connected", 90)
-    xl("save", "guest", "/run/saved", limit=100)
+    one.save("/run/saved")
     eventually(lambda: not mapped_grants(first), 15, "grants are still mapped")
     eventually(lambda: channels_between(0, first) == 0, 15, "channels are still bound")
     assert daemon.process.poll() is None, daemon
@@ -23,9 +22,8 @@ def _():
 
 @case("restores it, and its device is connected again", limit=120)
 def _():
-    xl("restore", f"/run/xen/{one.name}.cfg", "/run/saved", limit=100)
+    one.restore("/run/saved")
     os.unlink("/run/saved")
-    one.id = int(xl("domid", "guest"))
     assert one.id != first
     one.tell("restored")
     store.wait(f"/local/domain/0/backend/pvcalls/{one.id}/0/state", 4, limit=60)

@@ -13,6 +13,5 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]'],
         )
     ],
-    by_name=True,
     deadline=200,
 )
