@@ -171,6 +171,8 @@ def _():
 @case("gives everything back when the guest is destroyed in the middle of a transfer", limit=60)
 def _():
     one.hear("transferring", 50)
+    # Its kernel's log was looked at.
+    assert one.ended.wait(20)
     number = one.id
     eventually(lambda: traffic.served, 10)
     one.destroy()
