@@ -79,9 +79,9 @@ final class DockPlaceholder {
         let purge = word(PlaceholderLine.purges).loadOrdered()
         if purge != purges { receiveAll() }
         purges = purge
-        var tells = shut(wanted)
-        if isClosed { return tells }
-        if watchFillers() { tells = true }
+        shut(wanted)
+        if isClosed { return false }
+        var tells = watchFillers()
         if asked != looks {
             looks = asked
             lookForHangup()
@@ -110,18 +110,16 @@ final class DockPlaceholder {
         _ = send(descriptor, &byte, 1, Int32(flags))
     }
 
-    private func shut(_ wanted: UInt32) -> Bool {
+    private func shut(_ wanted: UInt32) {
         let new = wanted & ~ends
         ends = wanted
         if wanted & PlaceholderLine.End.closed != 0 {
             isClosed = true
-            close()
-            return false
+            return close()
         }
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return }
         if new & PlaceholderLine.End.write != 0 { shutdown(descriptor, Int32(SHUT_WR)) }
         if new & PlaceholderLine.End.read != 0 { shutdown(descriptor, Int32(SHUT_RD)) }
-        return false
     }
 
     // MARK: Fillers

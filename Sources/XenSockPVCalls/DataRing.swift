@@ -38,14 +38,11 @@ final class DataRing {
         reference = allocation.references[0]
         let indexes = allocation.base
         ring = V1Ring(indexes: indexes, data: indexes + pageSize, half: half)
-        SharedWord32(indexes + Self.orderOffset).store(order)
+        SharedWord32(indexes + IndexesPage.ringOrder).store(order)
         for (index, reference) in allocation.references.dropFirst().enumerated() {
-            SharedWord32(indexes + Self.referencesOffset + 4 * index).store(reference)
+            SharedWord32(indexes + DataRingLayout.referenceOffset(page: index)).store(reference)
         }
     }
-
-    private static let orderOffset = 128
-    private static let referencesOffset = 132
 
     /// Makes the event channel. To be called once.
     func open(_ connection: any PVCallsConnection) throws(XenError) {

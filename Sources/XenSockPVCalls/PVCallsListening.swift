@@ -17,7 +17,7 @@ extension PVCallsNetwork {
         case .success(let found): address = found
         case .failure(let error): return error.ret
         }
-        if socket.late == .bind(address) { return awaitBind(socket) }
+        if socket.late == .bind(address) { return awaitLateAnswer(socket) }
         // Bound by an answer that came too late for the call.
         if socket.phase == .bound, socket.hasLateAnswer, socket.local == address {
             socket.hasLateAnswer = false
@@ -40,10 +40,13 @@ extension PVCallsNetwork {
         guard !isStalled || commands.isIdle else { return -ETIMEDOUT }
         socket.late = .bind(address)
         commands.post(.bind, .bind(id: SocketID(socket.id), address: address), socket, connection)
-        return awaitBind(socket)
+        return awaitLateAnswer(socket)
     }
 
-    private func awaitBind(_ socket: PVCallsSocket) -> Int32 {
+    /// Waits for the answer to BIND or LISTEN, which may be that of an earlier call.
+    ///
+    /// - Returns: 0 or a negative errno: -ETIMEDOUT leaves the socket as it is, and a repeated call finds the answer.
+    private func awaitLateAnswer(_ socket: PVCallsSocket) -> Int32 {
         guard waitForAnswer({ socket.late == nil }) else { return socket.isLost ? -ENETDOWN : -ETIMEDOUT }
         if socket.isLost { return -ENETDOWN }
         socket.hasLateAnswer = false
@@ -76,7 +79,7 @@ extension PVCallsNetwork {
         case .open where socket.local != nil, .bound, .listening: break
         default: return -EINVAL
         }
-        if socket.late == .listen { return awaitListen(socket) }
+        if socket.late == .listen { return awaitLateAnswer(socket) }
         guard socket.late == nil else { return -ETIMEDOUT }
         if socket.phase != .listening {
             // A held ACCEPT has its slot for itself, and the backend may never give it back.
@@ -103,16 +106,7 @@ extension PVCallsNetwork {
         }
         socket.late = .listen
         commands.post(.listen, .listen(id: SocketID(socket.id), backlog: backlog), socket, connection)
-        return awaitListen(socket)
-    }
-
-    private func awaitListen(_ socket: PVCallsSocket) -> Int32 {
-        guard waitForAnswer({ socket.late == nil }) else { return socket.isLost ? -ENETDOWN : -ETIMEDOUT }
-        if socket.isLost { return -ENETDOWN }
-        socket.hasLateAnswer = false
-        let error = socket.refusal
-        socket.refusal = 0
-        return 0 &- error
+        return awaitLateAnswer(socket)
     }
 
     func decideListen(_ socket: PVCallsSocket, _ ret: Int32) {
