@@ -184,7 +184,7 @@ final class SessionArena<Kernel: SocketKernel> {
     func releaseRing(port: UInt32) { xen?.port(port)?.releaseRing() }
 
     /// The port's socket is gone, or never came to be. Before the generation is bumped.
-    func releasePort(_ port: UInt32) { xen?.release(port) }
+    func releasePort(_ port: UInt32) { xen?.release(port, isLast: isOrphan) }
 
     /// Gives everything back. No socket of the arena exists any more.
     func destroy() {

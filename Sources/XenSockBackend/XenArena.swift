@@ -17,6 +17,8 @@ final class XenArena {
     private var sockets: [XenPort?]
     /// The numbers of those that are there.
     private(set) var live: Set<UInt32> = []
+    /// Of each port that has had a socket, what is mapped.
+    private var pages: [UInt32: XenPages] = [:]
     /// What waited for looks at ports that were released.
     private var unanswered: [() -> Void] = []
     /// The guest's end of the device is gone: nothing is mapped any more.
@@ -69,15 +71,26 @@ final class XenArena {
         return taken
     }
 
-    /// Unmaps the pages of a port and tells the agent that the pair is not needed any more. The caller bumps the port's
+    /// Gives the pages of a port up and tells the agent that the pair is not needed any more. The caller bumps the port's
     /// generation after this: a pair that comes for the port's next socket must not find the old one's end.
-    func release(_ port: UInt32) {
+    ///
+    /// - Parameter isLast: the port will have no other socket.
+    func release(_ port: UInt32, isLast: Bool) {
         guard let released = sockets[Int(port)] else { return }
         sockets[Int(port)] = nil
         live.remove(port)
         unanswered += released.takeWaits()
-        released.unmap()
+        released.release()
+        if isLast { pages.removeValue(forKey: port)?.unmap() }
         if !isClosing { released.setClosed() }
+    }
+
+    /// The pages of a port.
+    func pages(of port: UInt32) -> XenPages {
+        if let known = pages[port] { return known }
+        let new = XenPages(device: device)
+        pages[port] = new
+        return new
     }
 
     /// What waited for looks at a port that has no placeholder any more.
@@ -91,10 +104,12 @@ final class XenArena {
         guard !isSevered else { return }
         isSevered = true
         for port in live {
-            sockets[Int(port)]?.unmap()
+            sockets[Int(port)]?.release()
             sockets[Int(port)] = nil
         }
         live = []
+        for mapped in pages.values { mapped.unmap() }
+        pages = [:]
         control.unmap()
         dock.unmap()
         device.unbind(channel)

@@ -7,6 +7,8 @@ protocol XenDeviceServices: AnyObject {
     var domain: DomainID { get }
     /// Counts against the domain's limit; beyond it ENOSPC.
     var mapper: any GrantMapper { get }
+    /// What stays mapped without a socket.
+    var kept: XenKeptPages { get }
     /// The largest order of a data ring that the frontend was told (`max-page-order`).
     var maximumPageOrder: UInt32 { get }
     /// Its lines name the domain and the device.

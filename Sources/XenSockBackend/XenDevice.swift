@@ -10,6 +10,7 @@ final class XenDevice: XenDeviceServices {
     let number: UInt32
     let nodes: XenDeviceNodes
     let mapper: any GrantMapper
+    let kept: XenKeptPages
     let log: Logger
     private let platform: XenPlatform
     private unowned let service: Service
@@ -45,6 +46,7 @@ final class XenDevice: XenDeviceServices {
         self.platform = platform
         service = owner.service
         bus = XenBusBackend(own: own)
+        kept = owner.kept
         mapper = XenDomainMapper(platform.mapper, owner: owner, device: number)
         var log = owner.log
         log[metadataKey: "device"] = "\(number)"

@@ -16,6 +16,7 @@ public final class XenDevices {
     private let store: any XenStore
     private let configuration: XenConfiguration
     private let log: Logger
+    private let kept: XenKeptPages
 
     private var domains: [DomainID: XenDomain] = [:]
     private var devices: [Key: XenDevice] = [:]
@@ -39,6 +40,7 @@ public final class XenDevices {
         self.platform = platform
         self.configuration = configuration
         self.log = log
+        kept = XenKeptPages(service: service)
         store = try platform.store()
         // What a device needs later is missed now, where somebody is told.
         _ = try platform.channels()
@@ -161,7 +163,7 @@ public final class XenDevices {
     private func domain(_ id: DomainID) throws(XenError) -> XenDomain {
         if let known = domains[id] { return known }
         let name = try? store.read("\(id.path)/name")
-        let domain = XenDomain(id: id, name: name, configuration: configuration, log: log, service: service)
+        let domain = XenDomain(id: id, name: name, configuration: configuration, log: log, service: service, kept: kept)
         domains[id] = domain
         return domain
     }

@@ -10,6 +10,7 @@ final class XenDomain {
     let configuration: XenConfiguration
     let log: Logger
     unowned let service: Service
+    let kept: XenKeptPages
 
     /// Sockets of `pvcalls1`, those that still send what they were left included. Sessions count theirs themselves.
     var sockets = 0 {
@@ -27,11 +28,15 @@ final class XenDomain {
     /// What released sockets may hold in memory, in bytes; more are reset.
     static let maximumLeftover = 16 << 20
 
-    init(id: DomainID, name: String?, configuration: XenConfiguration, log: Logger, service: Service) {
+    init(
+        id: DomainID, name: String?, configuration: XenConfiguration, log: Logger, service: Service,
+        kept: XenKeptPages
+    ) {
         self.id = id
         self.name = name
         self.configuration = configuration
         self.service = service
+        self.kept = kept
         var log = log
         log[metadataKey: "domain"] = "\(id)"
         if let name { log[metadataKey: "name"] = "\(name)" }
@@ -93,7 +98,8 @@ final class XenDomain {
     }
 }
 
-/// The mapper of a guest's devices: counts what is mapped, and refuses what is beyond the guest's limit.
+/// The mapper of a guest's devices: counts what is mapped, and refuses what is beyond the guest's limit. What is only kept
+/// makes room before.
 final class XenDomainMapper: GrantMapper, @unchecked Sendable {
     private let mapper: any GrantMapper
     private let owner: XenDomain
@@ -110,17 +116,38 @@ final class XenDomainMapper: GrantMapper, @unchecked Sendable {
 
     func map(_ references: [UInt32], of domain: DomainID) throws(XenError) -> GrantMapping {
         let limit = owner.configuration.pagesPerDomain
+        if owner.mappedPages + references.count > limit {
+            _ = owner.kept.drop(owner.mappedPages + references.count - limit, of: owner.id)
+        }
         guard owner.mappedPages + references.count <= limit else {
             owner.report(
                 .notice, device: device,
                 "refused to map \(references.count) pages beside \(owner.mappedPages): --max-domain-pages is \(limit)")
             throw XenError(call: Self.refusal, errno: ENOSPC, subject: "\(references.count) pages of domain \(domain)")
         }
-        let mapping = try mapper.map(references, of: domain)
+        let mapping = try mapAnyway(references, of: domain)
         owner.mappedPages += references.count
         return GrantMapping(base: mapping.base, pages: mapping.pages) { [owner] in
             mapping.unmap()
             owner.mappedPages -= references.count
+        }
+    }
+
+    /// A full table of mapped grants looks like a bad reference: only another try tells. The guest's own pages go first, so
+    /// that naming bad references costs others little.
+    private func mapAnyway(_ references: [UInt32], of domain: DomainID) throws(XenError) -> GrantMapping {
+        do throws(XenError) {
+            return try mapper.map(references, of: domain)
+        } catch {
+            guard owner.kept.drop(references.count, of: owner.id) || owner.kept.drop(references.count) else {
+                throw error
+            }
+        }
+        do throws(XenError) {
+            return try mapper.map(references, of: domain)
+        } catch {
+            guard owner.kept.drop(references.count) else { throw error }
+            return try mapper.map(references, of: domain)
         }
     }
 }

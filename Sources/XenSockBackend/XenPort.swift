@@ -22,11 +22,10 @@ final class XenPort {
     private var waits: [(look: UInt32, then: () -> Void)] = []
 
     // The pages.
-    /// The grant reference of the indexes page.
-    private(set) var reference: UInt32 = 0
-    private var indexes: GrantMapping?
-    private var ring: GrantMapping?
-    private var layout: DataRingLayout?
+    private let pages: XenPages
+    /// While this socket has it.
+    private var indexes: UnsafeMutableRawPointer?
+    private var ring: XenPages.Ring?
     /// The ring is mapped and nobody has asked for it yet.
     private var isRingNew = false
     /// Why the last ring could not be mapped, positive.
@@ -36,6 +35,7 @@ final class XenPort {
         self.arena = arena
         self.number = number
         self.line = line
+        pages = arena.pages(of: number)
     }
 
     private func word(_ offset: Int) -> SharedWord32 { SharedWord32(line + offset) }
@@ -140,16 +140,18 @@ extension XenPort {
 // MARK: Pages
 
 extension XenPort {
+    /// The grant reference of the indexes page; 0 if there is none.
+    var reference: UInt32 { indexes == nil ? 0 : pages.reference }
+
     /// Maps the indexes page, once.
     func mapIndexes(_ reference: UInt32) -> Result<UnsafeMutableRawPointer, WireError> {
         if let indexes {
-            return self.reference == reference ? .success(indexes.base) : .failure(WireError(Errno.einval))
+            return self.reference == reference ? .success(indexes) : .failure(WireError(Errno.einval))
         }
         do throws(XenError) {
-            let mapping = try arena.device.mapper.map([reference], of: arena.device.domain)
-            self.reference = reference
-            indexes = mapping
-            return .success(mapping.base)
+            let page = try pages.takeIndexes(reference)
+            indexes = page
+            return .success(page)
         } catch {
             arena.device.log.debug("an indexes page cannot be mapped: \(error)")
             return .failure(WireError(error.answer))
@@ -163,8 +165,8 @@ extension XenPort {
     func takeRing() -> (base: UnsafeMutableRawPointer, layout: DataRingLayout)? {
         if ring == nil { mapRing() }
         isRingNew = false
-        guard let ring, let layout else { return nil }
-        return (ring.base, layout)
+        guard let ring else { return nil }
+        return (ring.mapping.base, ring.layout)
     }
 
     /// Maps the data ring for the `takeRing` that follows.
@@ -178,7 +180,7 @@ extension XenPort {
 
     private func mapRing() {
         mappingError = Errno.einval
-        guard let page = indexes?.base else { return }
+        guard let page = indexes else { return }
         let order = SharedWord32(page + IndexesPage.ringOrder).load()
         guard order <= min(Arena.maximumOrder, arena.device.maximumPageOrder), let layout = DataRingLayout(order: order)
         else { return }
@@ -186,25 +188,25 @@ extension XenPort {
             SharedWord32(page + DataRingLayout.referenceOffset(page: $0)).load()
         }
         do throws(XenError) {
-            ring = try arena.device.mapper.map(references, of: arena.device.domain)
-            self.layout = layout
+            ring = try pages.takeRing(references, layout)
         } catch {
             arena.device.log.debug("a data ring cannot be mapped: \(error)")
             mappingError = error.answer
         }
     }
 
-    /// Unmaps the ring, unless it was mapped ahead for the next use.
+    /// Gives the ring up, unless it was mapped ahead for the next use.
     func releaseRing() {
-        guard !isRingNew else { return }
-        ring?.unmap()
+        guard !isRingNew, ring != nil else { return }
         ring = nil
+        pages.releaseRing()
     }
 
-    func unmap() {
+    /// Gives all pages up: another socket of the port may have them.
+    func release() {
         isRingNew = false
-        releaseRing()
-        indexes?.unmap()
+        ring = nil
+        if indexes != nil { pages.release() }
         indexes = nil
         waits = []
     }

@@ -9,7 +9,12 @@ import XenSockXen
 /// The backend's end of a device in a simulated Xen, without XenBus: what its state machine would give to sessions.
 final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     let domain: DomainID
-    let mapper: any GrantMapper
+    private(set) var mapper: any GrantMapper
+    private(set) var owner: XenDomain?
+    var kept: XenKeptPages {
+        guard let owner else { preconditionFailure("not connected") }
+        return owner.kept
+    }
     let log: Logger
     private let channels: any EventChannels
     private var handlers: [UInt32: () -> Void] = [:]
@@ -28,7 +33,12 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     }
 
     /// Before the service runs, or on its thread.
-    func connect(_ service: Service, ring: UInt32, port: UInt32) throws {
+    func connect(_ service: Service, ring: UInt32, port: UInt32, configuration: XenConfiguration) throws {
+        let owner = XenDomain(
+            id: domain, name: nil, configuration: configuration, log: log, service: service,
+            kept: XenKeptPages(service: service))
+        self.owner = owner
+        mapper = XenDomainMapper(mapper, owner: owner, device: 0)
         let mapping = try mapper.map([ring], of: domain)
         let bound = try channels.bindInterdomain(domain, port: port)
         let connection = XenSessions(service: service, device: self, ring: mapping, port: bound)
@@ -94,6 +104,7 @@ final class SessionsFixture: @unchecked Sendable {
 
     init(
         guest: DomainID = 3, policy: any BackendPolicy = AllowAll(), resolver: any NameResolver = NoResolver(),
+        xenConfiguration: XenConfiguration = XenConfiguration(),
         change: (inout ServiceConfiguration) -> Void = { _ in }
     ) throws {
         self.guest = guest
@@ -108,7 +119,8 @@ final class SessionsFixture: @unchecked Sendable {
         xen.setLimits(of: guest) { $0.grantAllocations = 16384 }
         device = try SimulatedDevice(backend, guest: guest)
         agent = try TestAgent(front)
-        try device.connect(service, ring: agent.ringReference, port: agent.ringPort)
+        try device.connect(
+            service, ring: agent.ringReference, port: agent.ringPort, configuration: xenConfiguration)
         inbox = LinuxKernel().eventDescriptor()
         lock = .allocate(capacity: 1)
         pthread_mutex_init(lock, nil)
