@@ -6,11 +6,13 @@ import XenSockFrontend
 /// Names follow the sockets: a program whose IPv4 streams are the kernel's resolves as it always did.
 func resolvesInBackend() -> Bool { Frontend.redirects(domain: AF_INET, type: Int32(SOCK_STREAM.rawValue), protocol: 0) }
 
-/// What getaddrinfo(3) finds: in the backend domain, or, in a dialect that has no names, what stands in the text itself.
+/// What getaddrinfo(3) finds: what stands in the text itself, else in the backend domain; in a dialect that has no names
+/// the first alone.
 func addresses(
     _ node: UnsafePointer<CChar>?, _ service: UnsafePointer<CChar>?, _ hints: UnsafePointer<addrinfo>?,
     _ result: UnsafeMutablePointer<UnsafeMutablePointer<addrinfo>?>
 ) -> Int32 {
+    if let found = numericAddresses(node, service, hints, result) { return found }
     if Frontend.resolvesNames {
         return Frontend.getaddrinfo(node: node, service: service, hints: hints, result: result)
     }
@@ -27,6 +29,7 @@ func names(
     _ address: UnsafeRawPointer?, _ length: socklen_t, _ host: UnsafeMutablePointer<CChar>?, _ hostRoom: socklen_t,
     _ service: UnsafeMutablePointer<CChar>?, _ serviceRoom: socklen_t, _ flags: Int32
 ) -> Int32 {
+    if let found = numericNames(address, length, host, hostRoom, service, serviceRoom, flags) { return found }
     if Frontend.resolvesNames {
         return Frontend.getnameinfo(
             address, length, host: host, hostCapacity: hostRoom, service: service, serviceCapacity: serviceRoom,

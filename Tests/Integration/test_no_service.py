@@ -37,6 +37,9 @@ class NoService(Case):
             self.both(["bash", "-c", script]), "1000\n999\n998\n1000\n1000\n999\n998\n1000\n999\n998\nx\nb\n"
         )
 
+    def test_what_stands_in_digits_is_read_without_asking(self):
+        self.assertIn("127.0.0.1 80, family 0, flags 0: found", self.both([compiled("numeric_names"), "alone"]))
+
     def test_git_works(self):
         script = (
             "git --version && git init -q . && echo text > file && git add file && "

@@ -95,6 +95,7 @@ TABLE = {
     "linger_of_zero_resets": ("linger_reset", ["0"], acknowledging),
     "linger_of_some_time_ends_orderly": ("linger_reset", ["2"], acknowledging),
     "names_are_resolved": ("resolve", [], None),
+    "addresses_in_digits_are_read_and_written_alike": ("numeric_names", [], None),
     "small_buffers_bound_what_nobody_reads": ("buffers", ["before"], None),
     "buffers_of_a_connection_can_become_small": ("buffers", ["after"], None),
     "a_program_finds_no_descriptor_that_it_did_not_open": ("own_descriptors", [], None),
