@@ -9,10 +9,8 @@ final class XenKeptPages {
     private static let budget = 16
 
     private unowned let service: Service
-    private var pages: [UInt64: XenPages] = [:]
-    /// No place below this one is in use.
-    private var oldest: UInt64 = 1
-    private var next: UInt64 = 1
+    private var oldest: XenPages?
+    private unowned(unsafe) var newest: XenPages?
     private var second: UInt64 = 0
     private var isTicking = false
 
@@ -21,20 +19,24 @@ final class XenKeptPages {
     /// Puts pages behind all others.
     func add(_ added: XenPages) {
         remove(added)
-        added.place = next
+        added.isKept = true
         added.second = second
-        pages[next] = added
-        next += 1
+        added.older = newest
+        if let newest { newest.newer = added } else { oldest = added }
+        newest = added
         guard !isTicking else { return }
         isTicking = true
         service.everySecond { [weak self] _ in self?.tick() ?? false }
     }
 
     func remove(_ removed: XenPages) {
-        guard removed.place != 0 else { return }
-        pages[removed.place] = nil
-        removed.place = 0
-        while oldest < next, pages[oldest] == nil { oldest += 1 }
+        guard removed.isKept else { return }
+        removed.isKept = false
+        let (older, newer) = (removed.older, removed.newer)
+        removed.older = nil
+        removed.newer = nil
+        if let newer { newer.older = older } else { newest = older }
+        if let older { older.newer = newer } else { oldest = newer }
     }
 
     /// Drops the oldest, until as many pages are unmapped or nothing is left.
@@ -43,13 +45,12 @@ final class XenKeptPages {
     /// - Returns: whether any was.
     func drop(_ count: Int, of domain: DomainID? = nil) -> Bool {
         var dropped = 0
-        var place = oldest
-        while dropped < count, place < next {
-            if let found = pages[place], domain == nil || found.device.domain == domain {
-                dropped += found.unused
-                found.drop()
-            }
-            place += 1
+        var next = oldest
+        while dropped < count, let found = next {
+            next = found.newer
+            guard domain == nil || found.device.domain == domain else { continue }
+            dropped += found.unused
+            found.drop()
         }
         return dropped > 0
     }
@@ -57,14 +58,14 @@ final class XenKeptPages {
     private func tick() -> Bool {
         second += 1
         dropAged()
-        isTicking = !pages.isEmpty
+        isTicking = oldest != nil
         return isTicking
     }
 
     /// What a guest leaves at once goes bit by bit: unmapping takes long, and others want to be served meanwhile.
     private func dropAged() {
         for _ in 0..<Self.budget {
-            guard let found = pages[oldest], second - found.second >= patience else { return }
+            guard let found = oldest, second - found.second >= patience else { return }
             found.drop()
         }
         service.afterTurn { [weak self] in self?.dropAged() }

@@ -15,9 +15,11 @@ final class XenPages {
     private var areIndexesTaken = false
     private var ring: Ring?
     private var isRingTaken = false
-    /// Where these pages stand among those that are kept; 0: not there. Theirs to change.
-    var place: UInt64 = 0
-    /// The second in which they came there.
+    /// While these pages are among those that are kept, which alone change this: their neighbours there, and the second in
+    /// which they came.
+    var isKept = false
+    unowned(unsafe) var older: XenPages?
+    var newer: XenPages?
     var second: UInt64 = 0
 
     struct Ring {
