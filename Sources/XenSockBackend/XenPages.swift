@@ -5,8 +5,8 @@ import XenSockXen
 /// What is mapped of one port's pages: the indexes page and the data ring that it lists (docs/PROTOCOL.md, 3.7, Rings).
 ///
 /// Both stay mapped when the port's socket has no more need of them: the agent has the same pages for the port's next
-/// socket, and mapping costs more than all else of a short connection. What is in them is the guest's to begin anew, as
-/// where they are mapped anew.
+/// socket, and to map and unmap them is a third of what a short connection costs. What is in them is the guest's to begin
+/// anew, as where they are mapped anew.
 final class XenPages {
     unowned let device: any XenDeviceServices
     /// The grant reference of the indexes page; 0 while none is mapped.
