@@ -300,8 +300,6 @@ import XenSockXen
             let it = try Relayed()
             it.begin()
             SharedWord64(it.indexes.base + offset).store(UInt64(Self.half + 1) << 32)
-            #expect(it.write([1]) == 1)
-            try it.publish([])
             it.look()
             #expect(eventually { it.word(PlaceholderLine.hangup) == PlaceholderLine.Hangup.reset })
             #expect(try it.program.bind(6).error == 0)
