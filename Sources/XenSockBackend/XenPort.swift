@@ -18,6 +18,8 @@ final class XenPort {
     private(set) var ends: UInt32 = 0
     private var looks: UInt32 = 0
     private var urgent: UInt32 = 0
+    /// How often the agent was asked for something.
+    private(set) var wishes: UInt64 = 0
     /// What waits for an answered look, in the order of the looks.
     private var waits: [(look: UInt32, then: () -> Void)] = []
 
@@ -42,6 +44,7 @@ final class XenPort {
 
     private func tell(_ offset: Int, _ value: UInt32) {
         guard !arena.isSevered else { return }
+        wishes &+= 1
         word(offset).storeOrdered(value)
         arena.ring(number)
     }

@@ -56,9 +56,9 @@ extension Service {
             }
         }
         let port = socket.arena.xen?.port(socket.port)
-        let ends = port?.ends
+        let wishes = port?.wishes
         let response = incoming.response(socket.shutdown(how: how, at: position))
-        guard let port, port.ends != ends, socket.placeholder >= 0 else { return response }
+        guard let port, port.wishes != wishes, socket.placeholder >= 0 else { return response }
         answer(response, to: session, when: port)
         return nil
     }
