@@ -2,6 +2,7 @@ import CXenSockSystem
 import Glibc
 import Testing
 import XenSockRing
+import XenSockTestSupport
 import XenSockWire
 import XenSockXen
 
@@ -303,6 +304,29 @@ import XenSockXen
             it.look()
             #expect(eventually { it.word(PlaceholderLine.hangup) == PlaceholderLine.Hangup.reset })
             #expect(try it.program.bind(6).error == 0)
+        }
+    }
+
+    @Test func `Garbage in ring and lines harms its socket only`() throws {
+        for seed in UInt64(1)...3 {
+            var random = SeededGenerator(seed: seed)
+            let it = try Relayed()
+            let other = try it.program.bind(6).descriptor
+            defer { close(other) }
+            it.begin()
+            for round in UInt32(1)...400 {
+                let words = [InProducer.offset, InConsumer.offset, OutProducer.offset, OutConsumer.offset]
+                let value = UInt64(random.next() as UInt32 >> (random.next() & 31)) << 32 | random.next() & 0xfff
+                SharedWord64(it.indexes.base + words.randomElement(using: &random)!).store(value)
+                let offset = [PlaceholderLine.tokens, PlaceholderLine.fillers, PlaceholderLine.purges]
+                    .randomElement(using: &random)!
+                it.set(offset, random.next())
+                it.status(StatusLine.state).store(UInt32(random.next() & 7))
+                _ = it.write([UInt8](repeating: 1, count: 100))
+                if round % 40 == 0 { it.program.set(6, PlaceholderLine.tokens, round / 40) }
+            }
+            #expect(eventually { unread(other) == 10 })
+            it.look()
         }
     }
 
