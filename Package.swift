@@ -128,7 +128,8 @@ if embedded {
             name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
         .testTarget(
-            name: "XenSockGuestTests", dependencies: ["XenSockGuest", "XenSockRing", "XenSockWire", "XenSockXen"]),
+            name: "XenSockGuestTests",
+            dependencies: ["XenSockGuest", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen"]),
         .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
         .testTarget(
             name: "XenSockPVCallsTests",

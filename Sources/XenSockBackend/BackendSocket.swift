@@ -63,6 +63,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var relay: Relay?
     /// RELAY was asked for before the connection stood.
     var isRelayWanted = false
+    /// On Xen, where the placeholder's other end is: the agent moves the bytes between it and the ring.
+    var agentRelay: AgentRelay?
     var datagrams: DatagramTraffic?
     var bufferLimits = BufferLimits()
 
@@ -219,7 +221,7 @@ final class BackendSocket<Kernel: SocketKernel> {
         if events & (broken | EpollEvents.readHangup | EpollEvents.urgent | EpollEvents.input) != 0 { readable = true }
         if events & (broken | EpollEvents.output) != 0 { writable = true }
         let isUnixEnd = domain == SocketDomain.unix && events & EpollEvents.hangup != 0
-        if isUnixEnd, phase == .connected, !outClosed, relay == nil {
+        if isUnixEnd, phase == .connected, !outClosed, !isRelayed {
             // A TCP peer that has closed is found out by sending; one of AF_UNIX takes nothing more at once.
             try failSending(Errno.epipe)
         }
@@ -275,7 +277,7 @@ final class BackendSocket<Kernel: SocketKernel> {
     /// the program has closed.
     func violate(_ reason: String) {
         if violation == nil { violation = reason }
-        if phase == .draining || phase == .gone || relay != nil {
+        if phase == .draining || phase == .gone || isRelayed {
             if phase != .gone { finish(abort: true) }
             return
         }

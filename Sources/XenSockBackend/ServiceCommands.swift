@@ -138,12 +138,23 @@ extension Service {
                     let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
                     guard refusal == 0 else { return incoming.response(0 &- refusal) }
                 }
+                if socket.agentRelay != nil, OptionRules.orderedSize(level: level, name: name) != nil {
+                    let value = Array(bytes)
+                    return performBehindAgent(socket, incoming, session) { position in
+                        value.withUnsafeBytes {
+                            incoming.response(socket.setsockopt(level: level, name: name, value: $0, at: position))
+                        }
+                    }
+                }
                 return incoming.response(socket.setsockopt(level: level, name: name, value: bytes, at: position))
             }
         case .ioctl(_, let number):
-            var value: Int32 = 0
-            let ret = socket.ioctl(request: number, value: &value)
-            return incoming.response(ret, ret == 0 ? .value(value) : .none)
+            func perform(_ written: UInt32?) -> Response {
+                var value: Int32 = 0
+                let ret = socket.ioctl(request: number, value: &value, written: written)
+                return incoming.response(ret, ret == 0 ? .value(value) : .none)
+            }
+            return socket.agentRelay == nil ? perform(nil) : performBehindAgent(socket, incoming, session, perform)
         case .flush(_, let position):
             return incoming.response(socket.flush(through: position))
         case .look:
@@ -151,11 +162,14 @@ extension Service {
         case .recverr(_, let offset):
             return receiveError(incoming, socket, offset: offset, session)
         case .sendOOB(_, let position, let byte):
-            return incoming.response(socket.sendOutOfBand(byte, at: position))
+            guard socket.agentRelay != nil else {
+                return incoming.response(socket.sendOutOfBand(byte, at: position))
+            }
+            return performBehindAgent(socket, incoming, session) {
+                incoming.response(socket.sendOutOfBand(byte, at: $0))
+            }
         case .relay:
-            // The bytes would have to go through the agent's end, which is not here.
-            let ret = socket.arena.xen == nil ? socket.startRelay() : 0 &- Errno.eopnotsupp
-            return incoming.response(ret)
+            return relay(socket, incoming, session)
         default:
             return incoming.response(0 &- Errno.enotsup)
         }

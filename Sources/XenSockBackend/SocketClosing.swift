@@ -47,7 +47,7 @@ extension BackendSocket {
         if phase == .datagram { return hangUpDatagrams() }
         guard phase == .connected, network >= 0 else { return finish(abort: false) }
         do {
-            if try hasUnread() || lingerSeconds == 0 {
+            if try hasUnread() || lingerSeconds == 0 || isClosedOverUnread {
                 try sendRest()
                 return finish(abort: true)
             }
@@ -89,7 +89,10 @@ extension BackendSocket {
     }
 
     /// Whether the socket is given up at a time limit: it drains, or a relayed one was reset.
-    var isTimed: Bool { phase == .draining || phase == .reset && relay?.isOver == true }
+    var isTimed: Bool {
+        phase == .draining || phase == .reset && relay?.isOver == true
+            || phase != .gone && agentRelay?.isFinishing == true
+    }
 
     /// Before a reset: natively what the program sent is mostly with the peer already. What a copy of the ring publishes
     /// meanwhile is not sent.

@@ -66,7 +66,7 @@ extension BackendSocket {
             return refuse(kernel.connect(network, address))
         case .connecting, .connected:
             // A placeholder that was shut down cannot show another connection.
-            guard !placeholderShut, !endOfFile, !outClosed, relay == nil else { return 0 &- Errno.eisconn }
+            guard !placeholderShut, !endOfFile, !outClosed, !isRelayed else { return 0 &- Errno.eisconn }
             let result = kernel.connect(network, address)
             guard result == 0 else { return result }
             deferred = []

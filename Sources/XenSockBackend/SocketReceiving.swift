@@ -38,7 +38,7 @@ extension BackendSocket {
     }
 
     func publish(_ count: UInt32) throws(RingViolation) {
-        let quiet = lowWater > 1 && count > 0 ? try !isReadable(with: count) : false
+        let quiet = lowWater > 1 && count > 0 && agentRelay == nil ? try !isReadable(with: count) : false
         if try inRing.publish(count, edge: status.isEdgeTriggered, quiet: quiet) { sendToken() }
     }
 
@@ -89,7 +89,7 @@ extension BackendSocket {
 
     /// The holder of the receive lock died (docs/PROTOCOL.md, 3.4). Called before the lock is free.
     func settleDeadReader() {
-        guard placeholder >= 0, relay == nil else { return }
+        guard placeholder >= 0, !isRelayed else { return }
         guarded { () throws(RingViolation) in
             if try inRing.unsettle() { sendToken() }
         }

@@ -44,7 +44,7 @@ extension BackendSocket {
     ///
     /// - Returns: 0, also if it takes effect only when the connection stands; or a negative errno.
     func startRelay() -> Int32 {
-        guard relay == nil else { return 0 }
+        guard !isRelayed else { return 0 }
         guard type == SocketType.stream, network >= 0 else { return 0 &- Errno.eopnotsupp }
         switch phase {
         case .open, .connecting, .failed:
@@ -63,6 +63,7 @@ extension BackendSocket {
 
     /// - Parameter isHeld: whoever asked holds both locks and took the tokens away, so nothing is on its way.
     func beginRelay(isHeld: Bool) throws(RingViolation) {
+        if let port = arena.xen?.port(self.port) { return try beginRelay(at: port, isHeld: isHeld) }
         guard let mapping, let layout else { return }
         let unread = try inRing.unread()
         let waiting = try outRing.waiting()
@@ -126,13 +127,15 @@ extension BackendSocket {
     }
 
     /// SHUTDOWN. A frontend of ours shuts the placeholder down instead, which every program can.
-    func shutdownRelayed(how: UInt32) -> Int32 {
+    ///
+    /// - Parameter position: where the bytes end that the program has written, if it is the agent who knows.
+    func shutdownRelayed(how: UInt32, at position: UInt32 = 0) -> Int32 {
         if how != UInt32(ShutdownHow.write) {
             let result = kernel.shutdown(network, how: ShutdownHow.read)
             guard result == 0 else { return result }
             (readable, trustsShortReads, wantsTurn) = (true, false, true)
         }
-        return how == UInt32(ShutdownHow.read) || outClosed ? 0 : perform(.shutdownWrite, at: 0)
+        return how == UInt32(ShutdownHow.read) || outClosed ? 0 : perform(.shutdownWrite, at: position)
     }
 
     // MARK: Events

@@ -41,7 +41,7 @@ extension BackendSocket {
         }
         guard phase == .connected else { return 0 &- Errno.enotconn }
         guard network < 0 || kernel.shutsDown(network) else { return 0 &- Errno.eopnotsupp }
-        if relay != nil { return shutdownRelayed(how: how) }
+        if isRelayed { return shutdownRelayed(how: how, at: position) }
         if how != UInt32(ShutdownHow.write), network >= 0 {
             let result = kernel.shutdown(network, how: ShutdownHow.read)
             guard result == 0 else { return result }
@@ -73,12 +73,14 @@ extension BackendSocket {
         return perform(.urgent(byte), at: position)
     }
 
-    func ioctl(request: UInt32, value: inout Int32) -> Int32 {
+    /// - Parameter written: where the bytes end that the program has written, if it is the agent who knows.
+    func ioctl(request: UInt32, value: inout Int32, written: UInt32? = nil) -> Int32 {
         guard network >= 0 else { return 0 &- Errno.enotty }
         switch request {
         case IoctlRequest.inputQueue, IoctlRequest.outputQueue, IoctlRequest.outputQueueUnsent, IoctlRequest.atMark:
             let result = kernel.ioctl(network, request: request, value: &value)
             if result == 0, let relay { value &+= staged(relay, request) }
+            if result == 0, let written { value &+= stagedAtAgent(request, written: written) }
             return result
         default:
             return 0 &- Errno.enotty

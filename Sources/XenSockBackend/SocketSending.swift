@@ -30,7 +30,7 @@ extension BackendSocket {
         let count = kernel.send(network, from: bytes)
         if count > 0 {
             settle(try outRing.consume(UInt32(truncatingIfNeeded: count)))
-            if phase == .draining { lastProgress = kernel.now() }
+            if isTimed { lastProgress = kernel.now() }
             if count < bytes.count {
                 writable = false
             } else {
@@ -95,6 +95,7 @@ extension BackendSocket {
     func settleDeadSender() {
         guard placeholder >= 0 else { return }
         if let relay { return settleDeadSender(relay) }
+        if agentRelay != nil { return settleDeadSenderAtAgent() }
         guarded { () throws(RingViolation) in
             if outRing.isFillerUnsettled {
                 // A send buffer of the kernel's floor holds a few; whoever enlarged it could feed this for ever.
@@ -145,7 +146,7 @@ extension BackendSocket {
         if distance <= 0, deferred.isEmpty {
             let result = perform(action)
             guard result == 0 &- Errno.eagain else { return result }
-        } else if distance > 0, relay == nil {
+        } else if distance > 0, !isRelayed {
             guard let waiting = try? outRing.waiting(), UInt32(distance) <= waiting else { return 0 &- Errno.einval }
         }
         guard deferred.count < Self.maximumDeferred else { return 0 &- Errno.enobufs }

@@ -25,7 +25,8 @@ extension BackendSocket {
     /// - Returns: false if there is no room for it yet.
     func passMark() throws(RingViolation) -> Bool {
         guard let (byte, mark) = urgent, Int32(bitPattern: mark &- inRing.produced) <= 0 else { return true }
-        if mark == inRing.produced, isUrgentInline {
+        // The agent of a relayed program has sent it into the placeholder.
+        if mark == inRing.produced, isUrgentInline, agentRelay == nil {
             let space = try inRing.free(limit: 1)
             guard let place = space.first.baseAddress, space.count == 1 else {
                 if try !inRing.stall() { wantsTurn = true }

@@ -18,6 +18,8 @@ final class XenPort {
     private(set) var ends: UInt32 = 0
     private var looks: UInt32 = 0
     private var urgent: UInt32 = 0
+    /// How often the agent was asked for something.
+    private(set) var wishes: UInt64 = 0
     /// What waits for an answered look, in the order of the looks.
     private var waits: [(look: UInt32, then: () -> Void)] = []
 
@@ -42,6 +44,7 @@ final class XenPort {
 
     private func tell(_ offset: Int, _ value: UInt32) {
         guard !arena.isSevered else { return }
+        wishes &+= 1
         word(offset).storeOrdered(value)
         arena.ring(number)
     }
@@ -90,6 +93,9 @@ extension XenPort {
         set(ends: wanted ? ends | flag : ends & ~flag)
     }
 
+    /// The placeholder carries the stream's own bytes from here on.
+    func startRelay() { set(ends: ends & ~PlaceholderLine.End.watchFillers | PlaceholderLine.End.relay) }
+
     /// The agent forgets the pair.
     func setClosed() { set(ends: PlaceholderLine.End.closed) }
 
@@ -100,7 +106,16 @@ extension XenPort {
     }
 
     /// Whether the last copy of the program's end is closed.
-    var isHungUp: Bool { read(PlaceholderLine.hangup) == 1 }
+    var isHungUp: Bool { [PlaceholderLine.Hangup.closed, PlaceholderLine.Hangup.reset].contains(hangup) }
+
+    /// `PlaceholderLine.Hangup`, or 0.
+    var hangup: UInt32 { read(PlaceholderLine.hangup) }
+
+    /// Where the agent found the end of what the program of a relayed socket had written, when it looked last.
+    var written: UInt32 { read(PlaceholderLine.written) }
+
+    /// Whether that program writes no more.
+    var isEnded: Bool { read(PlaceholderLine.ended) == 1 }
 
     /// Whether a filler waits that was not asked for.
     var hasFiller: Bool { read(PlaceholderLine.filler) == 1 }

@@ -30,6 +30,7 @@ extension Service {
     func lookAtLine(of socket: Socket) {
         guard socket.placeholder >= 0, let port = socket.arena.xen?.port(socket.port) else { return }
         let answered = port.takeAnswered()
+        if socket.agentRelay != nil { socket.lookAtAgent(port) }
         let events = port.events
         if events != 0 { socket.placeholderEvent(events) }
         for then in answered { then() }
@@ -49,16 +50,21 @@ extension Service {
     func shutdown(
         _ socket: Socket, how: UInt32, at position: UInt32, _ incoming: IncomingRequest, _ session: Session
     ) -> Response? {
+        if socket.agentRelay != nil {
+            return performBehindAgent(socket, incoming, session) {
+                incoming.response(socket.shutdown(how: how, at: $0))
+            }
+        }
         let port = socket.arena.xen?.port(socket.port)
-        let ends = port?.ends
+        let wishes = port?.wishes
         let response = incoming.response(socket.shutdown(how: how, at: position))
-        guard let port, port.ends != ends, socket.placeholder >= 0 else { return response }
+        guard let port, port.wishes != wishes, socket.placeholder >= 0 else { return response }
         answer(response, to: session, when: port)
         return nil
     }
 
     /// Answers a request when the agent has done what the port's line says now.
-    private func answer(_ response: Response, to session: Session, when port: XenPort) {
+    func answer(_ response: Response, to session: Session, when port: XenPort) {
         port.look { [weak self, weak session] in
             guard let self, let session, !session.isClosed, !session.isBroken else { return }
             answer(response, to: session)

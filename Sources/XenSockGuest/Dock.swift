@@ -45,6 +45,8 @@ public final class Dock: @unchecked Sendable {
     var sessions: [UInt64: DockSession] = [:]
     var cookies: [UInt64: (session: DockSession, placeholder: DockPlaceholder)] = [:]
     var requests = DockRequests()
+    /// Relayed placeholders that have work.
+    var relaying: [DockPlaceholder] = []
     var nextSession: UInt64 = 1
     var nextArena = UInt64.random(in: 1...(1 << 62))
     private var targets: [UInt64: Target] = [:]
@@ -154,8 +156,9 @@ public final class Dock: @unchecked Sendable {
     }
 
     private func turn() {
-        poller.wait(awake.isEmpty ? -1 : 0) { number, events in dispatch(number, events) }
+        poller.wait(awake.isEmpty && relaying.isEmpty ? -1 : 0) { number, events in dispatch(number, events) }
         takeDoorbells()
+        relayTurns()
         checkDeadlines()
     }
 
@@ -175,6 +178,7 @@ public final class Dock: @unchecked Sendable {
         case .placeholder(let session, let placeholder):
             if placeholder.event(events) { session.memory?.ring(placeholder.port) }
             if placeholder.descriptor < 0 { targets[placeholder.number] = nil }
+            queue(placeholder)
         }
     }
 
@@ -243,7 +247,7 @@ public final class Dock: @unchecked Sendable {
     private func rung(_ session: DockSession, _ port: UInt32) {
         if port == Arena.commandRingPort { return kick(session) }
         guard let placeholder = session.placeholders[port] else { return }
-        if placeholder.look() { session.memory?.ring(port) }
+        look(at: placeholder, of: session)
         if placeholder.isClosed { drop(placeholder, of: session) }
     }
 

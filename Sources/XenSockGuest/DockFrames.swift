@@ -109,7 +109,7 @@ extension Dock {
         else { return EINVAL }
         if let old = session.placeholders[port] {
             // The program may know sooner than this thread that the backend has given the port back.
-            if old.look() { memory.ring(port) }
+            look(at: old, of: session)
             guard old.isClosed else { return EBUSY }
             drop(old, of: session)
         }
@@ -119,6 +119,7 @@ extension Dock {
         let placeholder = DockPlaceholder(
             port: port, cookie: cookie, number: number, descriptor: backend, line: memory.line(port), poller: poller)
         backend = -1
+        placeholder.session = session
         name(number, .placeholder(session, placeholder))
         session.placeholders[port] = placeholder
         cookies[cookie] = (session, placeholder)
@@ -157,7 +158,7 @@ extension Dock {
         let known = session.rings[port]
         if let known, known.pages > 1 << Int(order) || !isExact { return (known, 0) }
         if let placeholder = session.placeholders[port] {
-            if placeholder.look() { memory.ring(port) }
+            look(at: placeholder, of: session)
             guard placeholder.isClosed else { return (nil, EBUSY) }
             drop(placeholder, of: session)
         }

@@ -30,8 +30,12 @@ final class DockPlaceholder {
     private var saysFiller = false
     /// The backend has given the pair up: the port is free for the next.
     private(set) var isClosed = false
+    /// The placeholder carries the stream's own bytes.
+    private(set) var relay: DockRelay?
+    /// Whose port it is.
+    weak var session: DockSession?
 
-    private static let fillerSize = 256
+    static let fillerSize = 256
 
     /// Zeroes the line, and says in it that there is a pair.
     ///
@@ -71,16 +75,25 @@ final class DockPlaceholder {
         // Loaded first: the answer says that everything of before was done.
         let asked = word(PlaceholderLine.looks).loadOrdered()
         let wanted = word(PlaceholderLine.ends).loadOrdered()
-        sendTokens(to: word(PlaceholderLine.tokens).loadOrdered())
+        let count = word(PlaceholderLine.tokens).loadOrdered()
+        // A token that was asked for behind it would be a byte of the stream.
+        if relay == nil, word(PlaceholderLine.ends).loadOrdered() & PlaceholderLine.End.relay == 0 {
+            sendTokens(to: count)
+        }
+        tokens = count
         sendUrgent(to: word(PlaceholderLine.urgent).loadOrdered())
         let filler = word(PlaceholderLine.fillers).loadOrdered()
-        debt = min(debt &+ min(filler &- fillers, PlaceholderLine.maximumFillers), PlaceholderLine.maximumFillers)
+        if relay == nil {
+            debt = min(debt &+ min(filler &- fillers, PlaceholderLine.maximumFillers), PlaceholderLine.maximumFillers)
+        }
         fillers = filler
         let purge = word(PlaceholderLine.purges).loadOrdered()
         if purge != purges { receiveAll() }
         purges = purge
+        let wasRelayed = relay != nil
         shut(wanted)
         if isClosed { return false }
+        if let relay, descriptor >= 0 { return look(relay, asked: asked, isNew: !wasRelayed) }
         var tells = watchFillers()
         if asked != looks {
             looks = asked
@@ -91,9 +104,57 @@ final class DockPlaceholder {
         return tells
     }
 
+    /// As `look`, of a relayed one.
+    private func look(_ relay: DockRelay, asked: UInt32, isNew: Bool) -> Bool {
+        relay.rung()
+        guard asked != looks else { return false }
+        looks = asked
+        // Where the end was shown before, the hang-up stands whatever the program does.
+        if !isNew { relay.look(descriptor) }
+        relay.measure(descriptor)
+        settleRelay()
+        word(PlaceholderLine.looked).storeOrdered(asked)
+        return true
+    }
+
+    /// Moves a relayed stream's bytes.
+    ///
+    /// - Returns: whether the backend is to be told.
+    func relayTurn() -> Bool {
+        guard let relay, descriptor >= 0 else { return false }
+        relay.turn(descriptor)
+        return settleRelay()
+    }
+
+    /// - Returns: whether the relaying is over, which the line says then.
+    @discardableResult
+    private func settleRelay() -> Bool {
+        guard let outcome = relay?.outcome, descriptor >= 0 else { return false }
+        close()
+        word(PlaceholderLine.hangup).storeOrdered(outcome)
+        return true
+    }
+
+    private func startRelay(isShown: Bool) {
+        relay = session?.relay(
+            at: port, line: line, descriptor: descriptor, fillers: debt, isShown: isShown)
+        debt = 0
+        guard let relay else {
+            close()
+            return word(PlaceholderLine.hangup).storeOrdered(PlaceholderLine.Hangup.reset)
+        }
+        // Where both ends are shut the program's close is the next edge, and another watch would make one.
+        if !relay.wasReset { poller.modify(descriptor, number, DockRelay.events) }
+    }
+
+    /// The backend is gone.
+    func lose() {
+        if descriptor >= 0 { relay?.lose(descriptor) }
+        close()
+    }
+
     private func sendTokens(to count: UInt32) {
         let new = min(count &- tokens, PlaceholderLine.maximumTokens)
-        tokens = count
         guard new > 0, descriptor >= 0 else { return }
         withUnsafeTemporaryAllocation(byteCount: Int(PlaceholderLine.maximumTokens), alignment: 1) { bytes in
             memset(bytes.baseAddress!, 1, bytes.count)
@@ -105,19 +166,26 @@ final class DockPlaceholder {
         let isNew = count != urgent
         urgent = count
         guard isNew, descriptor >= 0 else { return }
-        var byte: UInt8 = 0
+        // A relayed program may receive it there.
+        var byte: UInt8 = relay?.urgentByte ?? 0
         let flags = MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL
         _ = send(descriptor, &byte, 1, Int32(flags))
     }
 
     private func shut(_ wanted: UInt32) {
         let new = wanted & ~ends
+        let before = ends
         ends = wanted
         if wanted & PlaceholderLine.End.closed != 0 {
             isClosed = true
             return close()
         }
         guard descriptor >= 0 else { return }
+        if new & PlaceholderLine.End.relay != 0, relay == nil {
+            startRelay(isShown: before & PlaceholderLine.End.write != 0)
+        }
+        // The ring says the same at its place in the stream.
+        guard relay == nil, descriptor >= 0 else { return }
         if new & PlaceholderLine.End.write != 0 { shutdown(descriptor, Int32(SHUT_WR)) }
         if new & PlaceholderLine.End.read != 0 { shutdown(descriptor, Int32(SHUT_RD)) }
     }
@@ -132,6 +200,7 @@ final class DockPlaceholder {
     }
 
     private func receiveAll() {
+        if let relay { return relay.purge(descriptor) }
         debt = 0
         var count: UInt32 = 0
         while count < PlaceholderLine.maximumFillers, receiveFiller() { count += 1 }
@@ -168,6 +237,10 @@ final class DockPlaceholder {
     /// - Returns: whether the backend is to be told.
     func event(_ events: UInt32) -> Bool {
         guard descriptor >= 0 else { return false }
+        if let relay {
+            relay.event(events)
+            return settleRelay()
+        }
         let tells = events & EPOLLIN.rawValue != 0 && watchFillers()
         guard isHangup(events) else { return tells }
         hangUp()
@@ -207,5 +280,7 @@ final class DockPlaceholder {
         poller.remove(descriptor)
         Glibc.close(descriptor)
         descriptor = -1
+        // The pages may be the next socket's before this object goes.
+        relay = nil
     }
 }

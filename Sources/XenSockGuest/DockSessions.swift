@@ -189,7 +189,7 @@ extension Dock {
         session.phase = .ended
         for placeholder in session.placeholders.values {
             cookies[placeholder.cookie] = nil
-            placeholder.close()
+            placeholder.lose()
         }
         session.placeholders = [:]
         if session.descriptor >= 0 {

@@ -131,6 +131,15 @@ public struct OutRingFront {
             ? .sendFiller : .lookAgain
     }
 
+    /// Sets FULL for a writer who waits for nothing but the drain: no filler goes with it (docs/PROTOCOL.md, 3.7, RELAY).
+    ///
+    /// - Returns: false if the word changed meanwhile: look again.
+    public func awaitDrain(_ consumer: IndexWord.Value) -> Bool {
+        let flags = consumer.flags | OutConsumer.full
+        return consumer.has(OutConsumer.full)
+            || self.consumer.compareExchange(consumer, .init(index: consumer.index, flags: flags))
+    }
+
     /// Turns FPEND into FULL after the filler was sent. If the backend has drained meanwhile it has turned FPEND into
     /// OWE and takes the filler back.
     @inlinable

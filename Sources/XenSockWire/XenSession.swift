@@ -75,6 +75,10 @@ public enum PlaceholderLine {
     public static let looked = 36
     public static let filler = 40
     public static let bound = 44
+    /// Of a relayed placeholder: the index of `out` behind everything that the program has written, stored before `looked`.
+    public static let written = 48
+    /// Of a relayed placeholder, 1: the program writes no more, and all that it wrote is in `out`.
+    public static let ended = 52
 
     /// Bits of `ends`.
     public enum End {
@@ -82,6 +86,17 @@ public enum PlaceholderLine {
         public static let read: UInt32 = 2
         public static let watchFillers: UInt32 = 4
         public static let closed: UInt32 = 8
+        /// The placeholder carries the stream's own bytes.
+        public static let relay: UInt32 = 16
+    }
+
+    /// Values of `hangup`.
+    public enum Hangup {
+        public static let closed: UInt32 = 1
+        /// With bytes of a relayed stream unread.
+        public static let reset: UInt32 = 2
+        /// Nobody is left who reads, and 1 or 2 is still to come.
+        public static let finishing: UInt32 = 3
     }
 
     /// What a count may be ahead of what was done.

@@ -145,9 +145,10 @@ class Many(Case):
     """A program that has thousands of them, one after the other."""
 
     limit = 120
+    connections = 5000
 
     def test_those_that_end_by_themselves_leave_room_for_others(self):
-        number = int(os.environ.get("XENSOCK_TEST_RELAYED") or 5000)
+        number = int(os.environ.get("XENSOCK_TEST_RELAYED") or self.connections)
         listener = socket.create_server(("127.0.0.1", 0))
 
         def serve():
@@ -241,24 +242,24 @@ class Leaks(Case):
     """What the service holds goes back, however relayed connections end."""
 
     def test_relayed_connections_leave_nothing_behind(self):
-        service = Service(self, self.directory / "service")
+        service = self.service()
         before = self.settled(service)
         static = compiled("pump", "-static")
         for _ in range(3):
             peer = Peer(pump)
-            self.call([compiled("relay_exec"), peer.port, "dup2", static], under=True, isolate=False, socket=service.path)
+            self.call([compiled("relay_exec"), peer.port, "dup2", static], under=True, isolate=False, socket=self.path(service))
             self.assertEqual(peer.observed(), [PUMPED])
             peer = Peer(resetting)
-            self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=service.path)
+            self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=self.path(service))
             peer.observed()
         self.assert_within(5, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
 
     def test_a_child_that_is_killed_while_relaying_resets_or_ends_its_connection(self):
-        service = Service(self, self.directory / "service")
+        service = self.service()
         before = self.settled(service)
         port = free_port()
         program = self.start(
-            [compiled("inetd"), port, 1, compiled("upper", "-static")], under=True, isolate=False, socket=service.path
+            [compiled("inetd"), port, 1, compiled("upper", "-static")], under=True, isolate=False, socket=self.path(service)
         )
         await_listener(program, port)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -271,10 +272,16 @@ class Leaks(Case):
         program.wait(10)
         self.assert_within(5, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
 
+    def service(self):
+        return Service(self, self.directory / "service")
+
+    def path(self, service):
+        return service.path
+
     def settled(self, service):
         """The descriptors of the service after a first connection, when nothing has begun or ended for a while."""
         peer = Peer(resetting)
-        self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=service.path)
+        self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=self.path(service))
         peer.observed()
         time.sleep(0.5)
         return self.descriptors(service)

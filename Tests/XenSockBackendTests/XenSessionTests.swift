@@ -381,12 +381,25 @@ extension ServiceTests {
             #expect(small.generation > 0)
         }
 
+        @Test(arguments: [UInt32(0), 1]) func aShutdownIsAnsweredWhenItIsSeen(_ how: UInt32) throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let session = try fixture.agent.open()
+            let socket = try session.socket(port: 1)
+            try socket.connected(to: server.address)
+            session.dozeAwake()
+            let slot = try session.push(.shutdown(id: socket.id, how: how, outProducer: 0))
+            #expect(!session.hasResponse(slot))
+            session.goOn()
+            #expect(try session.awaitResponse(slot).ret == 0)
+            #expect(socket.tokensInPlaceholder == (how == 0 ? 1 : 0))
+        }
+
         @Test func whatBelongsToTheAgentIsRefused() throws {
             defer { fixture.stop() }
             let session = try fixture.agent.open(user: 0)
             let socket = try session.socket(port: 1)
             #expect(try socket.open() == 0)
-            #expect(try session.call(.relay(id: socket.id)).ret == -EOPNOTSUPP)
             // Its user 0 is the guest's own: SO_MARK wants privileges here.
             let mark = Request.setsockopt(id: socket.id, level: 1, name: 36, length: 4, outProducer: 0)
             #expect(try session.call(mark, value: [1, 0, 0, 0]).ret == -EPERM)

@@ -6,7 +6,7 @@ import threading
 
 from xenlab import case, eventually, guest, run, start, store
 from xenlab.leaks import channels_between, descriptors, mapped_grants
-from xenlab.traffic import Server, get, put
+from xenlab.traffic import Reader, Server, digest, get, put, send_row
 
 SIZE = 64 << 20
 DIRECTORY = "/run/served"
@@ -126,12 +126,61 @@ def _():
     one.tell("moved")
 
 
+def echoed(client, count: int) -> str:
+    """The checksum of what comes back of the row, whose end is told."""
+
+    def send():
+        send_row(client.send, count)
+        client.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    reader = Reader(client)
+    found = reader.row(count)
+    assert reader.some() == b""
+    sender.join()
+    return found
+
+
+@case("reaches static programs with connections of a server in the guest, and killed ones leave nothing", limit=150)
+def _():
+    one.hear("inetd-quiet", 60)
+    before = held()
+    one.tell("inetd-go")
+    port = listening("inetd")
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", port), 60) as client:
+            assert echoed(client, 1 << 20) == digest(1 << 20)
+    clients = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(10)]
+    for client in clients:
+        client.sendall(bytes(100000))
+        assert client.recv(1)
+    one.tell("inetd-kill", 12)
+    for client in clients:
+        try:
+            while client.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        client.close()
+    one.tell("inetd-ended")
+    one.hear("inetd-gone", 30)
+    restored(before)
+    one.tell("inetd-counted")
+
+
 @case("holds nothing more after fifty programs were killed", limit=290)
 def _():
     one.hear("quiet", 100)
     before = held()
     one.tell("kill")
     one.hear("killed", 120)
+    restored(before)
+    one.tell("counted")
+
+
+def restored(before):
+    """Waits until xensockd holds no more than it did."""
 
     def back():
         now = held()
@@ -141,7 +190,6 @@ def _():
         eventually(back, 20)
     except AssertionError:
         raise AssertionError(f"held {held()}, before {before}") from None
-    one.tell("counted")
 
 
 def held():

@@ -5,7 +5,7 @@ import socket
 import time
 
 from xenlab import USER, case, eventually, hear, linger, note, run, start, tell
-from xenlab.traffic import digest
+from xenlab.traffic import digest, pattern
 
 SOCKET = "/run/xensock/xensock.sock"
 DIRECT = "/run/xensock/direct.sock"
@@ -186,6 +186,57 @@ def _():
         server.await_output("\n")
         tell("traffic-server", server.out.strip())
         hear("moved", 50)
+
+
+EXECUTE = """
+import os, socket, sys
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+client.sendall(b"source %d\\n" % (1 << 20))
+client.shutdown(socket.SHUT_WR)
+client.settimeout(None)
+os.dup2(client.fileno(), 0)
+os.execvp("md5sum", ["md5sum"])
+"""
+
+
+@case("a static program reads a connection of its parent's on the direct path", limit=60)
+def _():
+    expected = hashlib.md5(pattern(0, 1 << 20)).hexdigest()
+    assert root(["python3", "-c", EXECUTE, hear("traffic")], limit=50).out == f"{expected}  -\n"
+
+
+INETD = """
+import os, socket
+listener = socket.create_server(("127.0.0.1", 8082), backlog=50)
+print("ready", flush=True)
+while True:
+    connection, _ = listener.accept()
+    child = os.fork()
+    if child == 0:
+        os.dup2(connection.fileno(), 0)
+        os.dup2(connection.fileno(), 1)
+        os.execvp("cat", ["cat"])
+    connection.close()
+    print("child", child, flush=True)
+"""
+
+
+@case("a server on the direct path hands its connections to static programs, which are killed", limit=120)
+def _():
+    time.sleep(1)
+    tell("inetd-quiet")
+    hear("inetd-go", 60)
+    with start(["python3", "-c", INETD], preload=True, variables={"XENSOCK_SOCKET": DIRECT}) as server:
+        server.await_output("ready")
+        tell("inetd", 8082)
+        # The first two end by themselves.
+        last = hear("inetd-kill", 100)
+        eventually(lambda: server.out.count("child") == int(last), 10)
+        for child in server.out.split()[2::2][2:]:
+            os.kill(int(child), 9)
+        hear("inetd-ended", 30)
+    tell("inetd-gone")
+    hear("inetd-counted", 60)
 
 
 @case("fifty programs are killed in the middle of a transfer", limit=200)
