@@ -161,6 +161,19 @@
             }
         }
 
+        /// Puts a socket in the place of another, whose session is over: it has that one's descriptor from now on.
+        ///
+        /// - Returns: false if `new` is none, or cannot be there; then both are as they were.
+        public static func replace(_ fd: Int32, by new: Int32) -> Bool {
+            guard let handle = find(new), Kernel.call(Int(SYS_dup3), Int(new), Int(fd), Int(O_CLOEXEC)) >= 0 else {
+                return false
+            }
+            Descriptors.set(fd, handle.entry)
+            Descriptors.set(new, .foreign)
+            _ = Kernel.close(new)
+            return true
+        }
+
         /// Gives back the memory of earlier sessions in which no socket is left.
         public static func collectArenas() {
             guard let state = Session.state, let region = ProcessState.region else { return }

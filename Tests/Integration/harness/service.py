@@ -46,8 +46,8 @@ class Service:
 class Xensockd(Service):
     """xensockd at `path`, also where the suite runs through agents."""
 
-    def __init__(self, case, path):
-        self._begin(case, path, [environment.SERVICE, "--socket", path])
+    def __init__(self, case, path, *options):
+        self._begin(case, path, [environment.SERVICE, "--socket", path, *options])
 
 
 class Agent(Service):
