@@ -18,6 +18,8 @@ public final class Upstream {
     /// Ticks while the service is silent.
     private let timer: Int32
     private var renewalTimer: RenewalTimer
+    /// An epoll instance that watches the session's socket; readable when the service has hung up.
+    private let end: Int32
 
     private static let period = 250_000_000
 
@@ -39,8 +41,9 @@ public final class Upstream {
         let flags = Int(O_CLOEXEC | O_NONBLOCK)
         change = Int32(xs_syscall(Int(SYS_eventfd2), 0, flags, 0, 0, 0, 0))
         timer = Int32(xs_syscall(Int(SYS_timerfd_create), Int(CLOCK_MONOTONIC), flags, 0, 0, 0, 0))
+        end = epoll_create1(Int32(EPOLL_CLOEXEC))
         let upstream: (any NameResolver)? = Frontend.resolvesNames ? UpstreamResolver(network) : NumericResolver()
-        guard change >= 0, timer >= 0, let renewalTimer = RenewalTimer(), let upstream else {
+        guard change >= 0, timer >= 0, end >= 0, let renewalTimer = RenewalTimer(), let upstream else {
             throw UpstreamError(description: "cannot make an eventfd: errno \(errno)")
         }
         self.renewalTimer = renewalTimer
@@ -52,6 +55,7 @@ public final class Upstream {
         close(change)
         close(timer)
         close(renewalTimer.descriptor)
+        close(end)
         probe.forget()
     }
 
@@ -62,6 +66,7 @@ public final class Upstream {
         network.sessionChanged = { [unowned self] in
             if AgentFrontend.isOpen {
                 log.info("session opened at \(path)")
+                watchEnd()
             } else {
                 log.warning("the session at \(path) is lost, and its connections with it")
             }
@@ -89,6 +94,12 @@ public final class Upstream {
             AgentFrontend.isResting = false
             log.notice("\(path) answers again")
             if network.hasWaiting { renewalTimer.begin() }
+        }
+        try service.watch(end) { [self] in
+            var event = epoll_event()
+            _ = epoll_wait(end, &event, 1, 0)
+            AgentFrontend.lookForEnd()
+            network.look()
         }
         try joinRenewal(service)
     }
@@ -130,6 +141,12 @@ public final class Upstream {
         if !AgentFrontend.isOpen, case .silent = probe.look() { return renewalTimer.lookAgain() }
         network.renew()
         if network.hasWaiting { renewalTimer.tryAgain() } else { renewalTimer.end() }
+    }
+
+    private func watchEnd() {
+        guard let socket = AgentFrontend.sessionSocket else { return }
+        var event = epoll_event(events: EPOLLRDHUP.rawValue | EPOLLET.rawValue, data: epoll_data(fd: socket))
+        epoll_ctl(end, EPOLL_CTL_ADD, socket, &event)
     }
 
     private func signalChange() {

@@ -82,10 +82,17 @@ public final class UpstreamNetwork: SocketNetwork {
         return Int32(truncatingIfNeeded: result)
     }
 
+    /// Looks whether the session has ended.
+    func look() { _ = asking { 0 } }
+
     /// Likewise, about a socket. One that is lost is not asked for: the service has another by now, or none.
     func asking(_ descriptor: Int32, _ call: (SocketHandle) -> Int) -> Int32 {
         guard let handle = usable(descriptor) else { return -ENETDOWN }
-        let result = asking { call(handle) }
+        var result = asking { call(handle) }
+        if result == -ENETDOWN || result == -EBADF, isWaiting(descriptor), let handle = usable(descriptor) {
+            // The service is another by now, as this request has found out.
+            result = asking { call(handle) }
+        }
         // The library has tried to attach the socket: this service does not know it.
         return result == -EBADF ? -ENETDOWN : result
     }
@@ -281,7 +288,7 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func poll(_ descriptor: Int32, events: Int16) -> Int16 {
         guard let handle = AgentFrontend.find(descriptor) else {
-            return isWaiting(descriptor) ? 0 : Int16(POLLHUP | POLLERR)
+            return isWaiting(descriptor) ? 0 : events | Int16(POLLHUP | POLLERR)
         }
         var shown = AgentFrontend.poll(descriptor, events: events)
         if shown & Int16(POLLHUP) != 0 { noteHangUp(handle) }

@@ -68,6 +68,8 @@ extension UpstreamNetwork {
         let waiting = standing.filter { isWaiting($0.key) }.sorted {
             ($0.value.isListening ? 0 : 1, $0.value.serial) < ($1.value.isListening ? 0 : 1, $1.value.serial)
         }
+        // A service that was silent, and is not gone, would hold their addresses.
+        for (descriptor, _) in waiting { AgentFrontend.abandon(descriptor) }
         var (made, listeners) = (0, 0)
         for (descriptor, socket) in waiting {
             let error = make(descriptor, socket)

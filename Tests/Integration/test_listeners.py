@@ -214,9 +214,10 @@ class Listeners(Standing):
 
     def test_options_are_set_again_before_the_address(self):
         server = self.serve(OPTIONS)
-        for _ in range(2):
+        for number in range(1, 3):
             for host in ("127.0.0.1", "::1"):
                 self.hello(server, host)
+            self.assert_within(5, lambda: server.out.count("deferred") == 2 * number, "it has looked at its options")
             self.restart(server)
         self.assert_within(3, lambda: listening(server.port), "it listens")
         held = subprocess.run(["ss", "-Hltn", f"sport = :{server.port}"], capture_output=True, text=True).stdout
@@ -319,7 +320,7 @@ class Listeners(Standing):
             self.start([PYTHON, "-c", "import socket; socket.socket()"], under=True, socket=self.chain.path).wait(12)
         finally:
             os.kill(self.chain.behind.pid, signal.SIGCONT)
-        self.assert_within(5, lambda: "made again" in self.chain.agent.program.err, "it is made again")
+        self.assert_within(5, lambda: "were made again" in self.chain.agent.program.err, f"it is made again: {self.chain.agent.program}")
         self.back(server)
         self.hello(server)
         self.assertEqual(len(server.out.splitlines()), 1, str(server))
@@ -355,6 +356,7 @@ class Others(Standing):
             _, address = receiver.recvfrom(100)
             self.chain.kill()
             time.sleep(1)
+            last = 0
             while select.select([receiver], [], [], 0)[0]:
                 last = int(receiver.recv(100))
             self.chain.restart()
@@ -367,7 +369,7 @@ class Others(Standing):
         program = self.serve(BOUND)
         self.chain.kill()
         self.chain.restart()
-        self.assert_within(5, lambda: "2 sockets" in self.chain.agent.program.err, "both are made again")
+        self.assert_within(5, lambda: "2 sockets" in self.chain.agent.program.err, f"both are made again: {self.chain.agent.program}")
         program.tell("\n")
         program.await_output("got b'x'")
         self.assertIn("keeps alive 1", program.out)
@@ -398,7 +400,7 @@ class Refused(Standing):
         self.chain.restart()
         time.sleep(0.7)
         other.close()
-        self.assert_within(3, lambda: "made again, 1" in self.chain.agent.program.err, "it is made again")
+        self.assert_within(3, lambda: "were made again, 1" in self.chain.agent.program.err, "it is made again")
         self.hello(server)
 
     def test_a_policy_that_forbids_it_by_now_is_an_error_at_once(self):
