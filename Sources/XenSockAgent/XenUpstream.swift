@@ -52,6 +52,7 @@ public final class XenUpstream {
                 throw UpstreamError(description: "the process has no descriptors left")
             }
             device.connected = { calls.attach($0) }
+            calls.renewalPatience = UInt64(max(0, listenerWait)) &* 1_000_000_000
             calls.renew = { device.reconnect("requests that are not answered") }
             if let connection = device.connection { calls.attach(connection) }
             dock = nil
