@@ -227,8 +227,7 @@ public final class UpstreamNetwork: SocketNetwork {
     public func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
     ) -> Int32 {
-        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let handle = AgentFrontend.find(descriptor) {
-            let error = pendingError(handle)
+        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let error = pendingError(descriptor) {
             value.storeBytes(of: error, as: Int32.self)
             length = 4
             return 0
@@ -238,13 +237,24 @@ public final class UpstreamNetwork: SocketNetwork {
         }
     }
 
-    /// SO_ERROR. A lost socket has one for ever.
+    /// SO_ERROR; nil if the service is to be asked.
+    private func pendingError(_ descriptor: Int32) -> Int32? {
+        if let handle = AgentFrontend.find(descriptor) { return pendingError(handle) }
+        guard let socket = standing[descriptor] else { return nil }
+        // A datagram socket that was given up says so once.
+        return socket.isGivenUp && told.insert(descriptor).inserted ? ENETDOWN : 0
+    }
+
+    /// Likewise. A lost connection has one for ever.
     private func pendingError(_ handle: SocketHandle) -> Int32 {
         var error: Int32 = 0
         var length = socklen_t(4)
         let result = Frontend.getOption(handle, level: SOL_SOCKET, name: SO_ERROR, &error, &length)
         if result < 0 { return Int32(truncatingIfNeeded: -result) }
-        if error != 0 || !isLost(handle) || isWaiting(handle.fd) || AgentFrontend.hasEnded(handle) || handle.isDatagram { return error }
+        if error != 0 || !isLost(handle) || isWaiting(handle.fd) || AgentFrontend.hasEnded(handle) || handle.isDatagram
+        {
+            return error
+        }
         return AgentFrontend.isConnecting(handle) ? ENETDOWN : ECONNRESET
     }
 
@@ -288,7 +298,8 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func poll(_ descriptor: Int32, events: Int16) -> Int16 {
         guard let handle = AgentFrontend.find(descriptor) else {
-            return isWaiting(descriptor) ? 0 : events | Int16(POLLHUP | POLLERR)
+            if isWaiting(descriptor) { return 0 }
+            return events | Int16(standing[descriptor] == nil ? POLLHUP | POLLERR : POLLHUP)
         }
         var shown = AgentFrontend.poll(descriptor, events: events)
         if shown & Int16(POLLHUP) != 0 { noteHangUp(handle) }

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import time
 
@@ -392,6 +391,15 @@ class Refused(Standing):
             server.await_output("accept: 100\n", 5)
         self.assertIn(f"listener at 127.0.0.1:{server.port} cannot be made again, and is lost: Address already in use",
                       self.chain.agent.program.err)
+
+    def test_a_datagram_socket_has_the_error_too(self):
+        server = self.serve(DATAGRAMS)
+        self.chain.kill()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", server.port))
+            self.chain.restart()
+            self.assertEqual(server.wait(6), 1)
+        self.assertIn("Network is down", server.err)
 
     def test_an_address_that_is_free_again_in_time_is_no_error(self):
         server = self.serve(BLOCKED, 0)
