@@ -66,6 +66,10 @@ extension PVCallsNetwork {
     }
 
     public func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
+        if let socket = sockets[descriptor], socket.isWaiting, socket.phase == .listening {
+            socket.backlog = backlog
+            return 0
+        }
         let socket: PVCallsSocket
         let connection: any PVCallsConnection
         switch usable(descriptor) {

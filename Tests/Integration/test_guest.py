@@ -51,6 +51,17 @@ for _ in range(3):
 print("served")
 """
 
+SERVE = """
+import socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"hello")
+    connection.close()
+"""
+
 EXECUTE = """
 import os, socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -113,6 +124,30 @@ class OnADevice(Case):
         peer = self.lose("resume")
         self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
         self.accepts()
+
+    def test_a_listener_is_made_again_by_version_1_too(self):
+        import socket
+
+        guest = Guest(self, self.directory / "calls", "--calls")
+        port = free_port()
+        server = self.start([PYTHON, "-c", SERVE, port], under=True, socket=guest.path)
+        made = 0
+
+        def greets():
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                    return connection.recv(100) == b"hello"
+            except OSError:
+                return False
+
+        self.assert_within(10, greets, "it serves")
+        for commands in (("resume",), ("stop", "start")):
+            for command in commands:
+                guest.tell(command)
+            self.assert_within(5, lambda: guest.program.err.count("are made again") == made + 1, "it is made again")
+            made += 1
+            self.assert_within(10, greets, f"it serves after {commands}")
+        self.assertIsNone(server.process.poll(), str(server))
 
     def test_a_listener_of_the_direct_path_ends_with_the_device(self):
         self.lose("resume", path=self.guest.direct)
