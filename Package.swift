@@ -127,6 +127,7 @@ if embedded {
         .testTarget(
             name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),
+        .testTarget(name: "XenSockAgentTests", dependencies: ["XenSockAgent", "XenSockWire"]),
         .testTarget(
             name: "XenSockGuestTests",
             dependencies: ["XenSockGuest", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen"]),

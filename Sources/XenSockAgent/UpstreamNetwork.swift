@@ -3,6 +3,7 @@ import Glibc
 import XenSockBackend
 import XenSockFrontend
 import XenSockRing
+import XenSockWire
 
 /// The network of the service behind the agent: every call on a network socket is made as a frontend of that service.
 ///
@@ -17,25 +18,44 @@ public final class UpstreamNetwork: SocketNetwork {
     var wasUnreachable: () -> Void = {}
     /// Called when a call waited in vain for the service.
     var wasSilent: () -> Void = {}
+    /// Called when a socket is lost that will be made again (``renew()``).
+    var lossNoticed: () -> Void = {}
+    /// Called with a descriptor at which a socket was made again; returns whether it is watched.
+    var rewatch: (Int32) -> Bool = { _ in true }
+    /// Called with the number of sockets that were made again, and that of the listeners among them.
+    var wereRenewed: (Int, Int) -> Void = { _, _ in }
+    /// Called with a socket's description and an errno: it could not be made again, and will be tried again.
+    var renewalWasRefused: (String, Int32) -> Void = { _, _ in }
+    /// Likewise, when it will not be tried again.
+    var wasGivenUp: (String, Int32) -> Void = { _, _ in }
+    /// How long a service may refuse to make a socket again before that is given up, in nanoseconds.
+    var renewalPatience: UInt64 = 70_000_000_000
 
     /// The session of the last call.
     private var session: UInt32 = 0
     private var wasOpen = false
     private var isReported = false
     /// Sockets whose placeholder hung up although the service had not said how they end: it is gone.
-    private var hungUp: Set<Int32> = []
+    var hungUp: Set<Int32> = []
     /// Datagram sockets that are lost and have said so.
-    private var told: Set<Int32> = []
+    var told: Set<Int32> = []
+    /// Sockets without a peer.
+    var standing: [Int32: StandingSocket] = [:]
+    var nextSerial: UInt64 = 0
+    var isRenewing = false
 
     /// A call that takes longer than this has waited for a service that does not answer, in nanoseconds.
     private static let promptly: UInt64 = 1_000_000_000
 
     public init() {}
 
-    public func owns(_ descriptor: Int32) -> Bool { AgentFrontend.owns(descriptor) }
+    public func owns(_ descriptor: Int32) -> Bool {
+        // The service that is gone may have taken the socket from the library's table.
+        AgentFrontend.owns(descriptor) || standing[descriptor] != nil
+    }
 
     /// Whether nothing more will come from the service for a socket.
-    private func isLost(_ handle: SocketHandle) -> Bool {
+    func isLost(_ handle: SocketHandle) -> Bool {
         hungUp.contains(handle.fd) || AgentFrontend.isOver(handle)
     }
 
@@ -53,6 +73,8 @@ public final class UpstreamNetwork: SocketNetwork {
             wasOpen = isOpen
             isReported = !isOpen
             sessionChanged()
+            // Whatever opened the session, those that wait come before what it goes on with.
+            if isOpen, !isRenewing, !standing.isEmpty { renew() }
         } else if !isOpen, !isReported {
             isReported = true
             wasUnreachable()
@@ -60,15 +82,31 @@ public final class UpstreamNetwork: SocketNetwork {
         return Int32(truncatingIfNeeded: result)
     }
 
+    /// Looks whether the session has ended.
+    func look() { _ = asking { 0 } }
+
     /// Likewise, about a socket. One that is lost is not asked for: the service has another by now, or none.
-    private func asking(_ descriptor: Int32, _ call: (SocketHandle) -> Int) -> Int32 {
-        guard let handle = AgentFrontend.find(descriptor), !isLost(handle) else { return -ENETDOWN }
-        let result = asking { call(handle) }
+    func asking(_ descriptor: Int32, _ call: (SocketHandle) -> Int) -> Int32 {
+        guard let handle = usable(descriptor) else { return -ENETDOWN }
+        var result = asking { call(handle) }
+        if result == -ENETDOWN || result == -EBADF, isWaiting(descriptor), let handle = usable(descriptor) {
+            // The service is another by now, as this request has found out.
+            result = asking { call(handle) }
+        }
         // The library has tried to attach the socket: this service does not know it.
         return result == -EBADF ? -ENETDOWN : result
     }
 
-    private func now() -> UInt64 {
+    /// A socket that is not lost, or is made again now.
+    private func usable(_ descriptor: Int32) -> SocketHandle? {
+        if let handle = AgentFrontend.find(descriptor), !isLost(handle) { return handle }
+        guard isWaiting(descriptor) else { return nil }
+        renew()
+        guard let handle = AgentFrontend.find(descriptor), !isLost(handle) else { return nil }
+        return handle
+    }
+
+    func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
@@ -78,33 +116,57 @@ public final class UpstreamNetwork: SocketNetwork {
 
     public func socket(domain: Int32, type: Int32, protocolNumber: Int32) -> Int32 {
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        return watched(asking { Frontend.socket(domain: domain, type: type | flags, protocol: protocolNumber) })
+        let descriptor = watched(
+            asking { Frontend.socket(domain: domain, type: type | flags, protocol: protocolNumber) })
+        if descriptor >= 0 { remember(descriptor, domain: domain, type: type & ~flags, protocolNumber: protocolNumber) }
+        return descriptor
     }
 
     public func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
-        asking(descriptor) { Frontend.connect($0, address.baseAddress, UInt32(address.count)) }
+        let result = asking(descriptor) { Frontend.connect($0, address.baseAddress, UInt32(address.count)) }
+        if result == 0 || result == -EINPROGRESS { forget(descriptor) }
+        return result
     }
 
     public func bind(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
-        asking(descriptor) { Frontend.bind($0, address.baseAddress, UInt32(address.count)) }
+        let result = asking(descriptor) { Frontend.bind($0, address.baseAddress, UInt32(address.count)) }
+        if result == 0 { noteAddress(descriptor) }
+        return result
     }
 
     public func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
-        asking(descriptor) { Frontend.listen($0, backlog: backlog) }
+        if let socket = standing[descriptor], socket.isListening, isWaiting(descriptor) {
+            _ = socket.noteListen(backlog: backlog)
+            return 0
+        }
+        let result = asking(descriptor) { Frontend.listen($0, backlog: backlog) }
+        guard result == 0, let socket = standing[descriptor] else { return result }
+        // Without bind(2) the kernel has chosen a port.
+        if socket.address == nil { noteAddress(descriptor) }
+        if !socket.noteListen(backlog: backlog) { forget(descriptor) }
+        return result
     }
 
     public func accept(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
         let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         // The library would silence a listener that has hung up.
         _ = poll(descriptor, events: 0)
-        return withUnsafeMutablePointer(to: &length) { length in
+        // Nothing comes before it is made again.
+        if isWaiting(descriptor) { return -EAGAIN }
+        let result = withUnsafeMutablePointer(to: &length) { length in
             watched(asking(descriptor) { Frontend.accept($0, address, length, flags: flags) })
         }
+        return result == -ENETDOWN && isWaiting(descriptor) ? -EAGAIN : result
     }
 
     /// A new socket, or the errno in its place.
     private func watched(_ descriptor: Int32) -> Int32 {
         if descriptor >= 0, let handle = AgentFrontend.find(descriptor) { AgentFrontend.watch(handle) }
+        if descriptor >= 0 {
+            hungUp.remove(descriptor)
+            told.remove(descriptor)
+            standing[descriptor] = nil
+        }
         return descriptor
     }
 
@@ -139,36 +201,6 @@ public final class UpstreamNetwork: SocketNetwork {
         )
     }
 
-    public func receiveMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int {
-        guard let handle = AgentFrontend.find(descriptor), let vectors = message.pointee.msg_iov else {
-            return -Int(EAGAIN)
-        }
-        let receive = {
-            Frontend.receive(
-                handle, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_DONTWAIT), message: message)
-        }
-        var result = receive()
-        // What stands in the error queue keeps a token, behind which an arrival would be no edge.
-        if result == -Int(EAGAIN), AgentFrontend.holdsErrors(handle), AgentFrontend.wantEveryArrival(handle) {
-            result = receive()
-        }
-        if result == -Int(ENETDOWN) { hungUp.insert(descriptor) }
-        guard result == -Int(ENETDOWN) || result == -Int(EAGAIN), isLost(handle) else { return result }
-        return told.insert(descriptor).inserted ? -Int(ENETDOWN) : -Int(EAGAIN)
-    }
-
-    public func sendMessage(_ descriptor: Int32, _ message: UnsafeMutablePointer<msghdr>, flags: Int32) -> Int {
-        guard let vectors = message.pointee.msg_iov else { return -Int(EFAULT) }
-        let control = UnsafeRawBufferPointer(
-            start: message.pointee.msg_control, count: message.pointee.msg_controllen)
-        return Int(
-            asking(descriptor) {
-                Frontend.send(
-                    $0, vectors, message.pointee.msg_iovlen, flags: flags | Int32(MSG_NOSIGNAL | MSG_DONTWAIT),
-                    address: message.pointee.msg_name, length: message.pointee.msg_namelen, control: control)
-            })
-    }
-
     public func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int {
         let flags = Int32(MSG_OOB | MSG_NOSIGNAL)
         return Int(
@@ -195,8 +227,7 @@ public final class UpstreamNetwork: SocketNetwork {
     public func getsockopt(
         _ descriptor: Int32, level: Int32, name: Int32, value: UnsafeMutableRawPointer, length: inout UInt32
     ) -> Int32 {
-        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let handle = AgentFrontend.find(descriptor) {
-            let error = pendingError(handle)
+        if level == SOL_SOCKET, name == SO_ERROR, length >= 4, let error = pendingError(descriptor) {
             value.storeBytes(of: error, as: Int32.self)
             length = 4
             return 0
@@ -206,24 +237,43 @@ public final class UpstreamNetwork: SocketNetwork {
         }
     }
 
-    /// SO_ERROR. A lost socket has one for ever.
+    /// SO_ERROR; nil if the service is to be asked.
+    private func pendingError(_ descriptor: Int32) -> Int32? {
+        if let handle = AgentFrontend.find(descriptor) { return pendingError(handle) }
+        guard let socket = standing[descriptor] else { return nil }
+        // A datagram socket that was given up says so once.
+        return socket.isGivenUp && told.insert(descriptor).inserted ? ENETDOWN : 0
+    }
+
+    /// Likewise. A lost connection has one for ever.
     private func pendingError(_ handle: SocketHandle) -> Int32 {
         var error: Int32 = 0
         var length = socklen_t(4)
         let result = Frontend.getOption(handle, level: SOL_SOCKET, name: SO_ERROR, &error, &length)
         if result < 0 { return Int32(truncatingIfNeeded: -result) }
-        if error != 0 || !isLost(handle) || AgentFrontend.hasEnded(handle) || handle.isDatagram { return error }
+        if error != 0 || !isLost(handle) || isWaiting(handle.fd) || AgentFrontend.hasEnded(handle) || handle.isDatagram
+        {
+            return error
+        }
         return AgentFrontend.isConnecting(handle) ? ENETDOWN : ECONNRESET
     }
 
     public func setsockopt(_ descriptor: Int32, level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Int32 {
-        asking(descriptor) {
+        let result = asking(descriptor) {
             Frontend.setOption($0, level: level, name: name, value.baseAddress, length: UInt32(value.count))
         }
+        if result == 0, let socket = standing[descriptor], !socket.noteOption(level: level, name: name, value: value) {
+            forget(descriptor)
+        }
+        return result
     }
 
     public func getsockname(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
-        self.name(descriptor, peer: false, address, &length)
+        if let name = standing[descriptor]?.address, isWaiting(descriptor) {
+            length = UInt32(name.copy(to: address, capacity: Int(length)))
+            return 0
+        }
+        return self.name(descriptor, peer: false, address, &length)
     }
 
     public func getpeername(_ descriptor: Int32, address: UnsafeMutableRawPointer, length: inout UInt32) -> Int32 {
@@ -247,22 +297,30 @@ public final class UpstreamNetwork: SocketNetwork {
     // MARK: Readiness
 
     public func poll(_ descriptor: Int32, events: Int16) -> Int16 {
-        guard let handle = AgentFrontend.find(descriptor) else { return Int16(POLLHUP | POLLERR) }
+        guard let handle = AgentFrontend.find(descriptor) else {
+            if isWaiting(descriptor) { return 0 }
+            return events | Int16(standing[descriptor] == nil ? POLLHUP | POLLERR : POLLHUP)
+        }
         var shown = AgentFrontend.poll(descriptor, events: events)
         if shown & Int16(POLLHUP) != 0 { noteHangUp(handle) }
         shown |= AgentFrontend.missingEvents(handle, asked: events)
-        if isLost(handle) { shown |= events | Int16(POLLHUP) }
+        if isLost(handle) {
+            if isWaiting(descriptor) { return 0 }
+            shown |= events | Int16(POLLHUP)
+        }
         return shown
     }
 
     public func completed(_ descriptor: Int32, events: UInt32) -> UInt32 {
-        guard AgentFrontend.owns(descriptor) else { return events }
+        guard owns(descriptor) else { return events }
         // EPOLLIN, EPOLLOUT, EPOLLRDHUP; the bits of epoll.h and poll.h are the same.
         let all: UInt32 = 0x1 | 0x4 | 0x2000
         let broken = UInt32(POLLERR | POLLHUP)
-        guard let handle = AgentFrontend.find(descriptor) else { return events | all | broken }
+        guard let handle = AgentFrontend.find(descriptor) else {
+            return isWaiting(descriptor) ? 0 : events | all | broken
+        }
         if events & UInt32(POLLHUP) != 0 { noteHangUp(handle) }
-        if isLost(handle) { return events | all | broken }
+        if isLost(handle) { return isWaiting(descriptor) ? 0 : events | all | broken }
         guard events != 0 else { return 0 }
         return events | UInt32(UInt16(bitPattern: AgentFrontend.missingEvents(handle, asked: Int16(all))))
     }
@@ -277,6 +335,14 @@ public final class UpstreamNetwork: SocketNetwork {
     public var shutsDown: Bool { Frontend.resolvesNames }
 
     public func shutdown(_ descriptor: Int32, how: Int32) -> Int32 {
+        let ends = how != Int32(SHUT_WR) && standing[descriptor]?.isListening == true && isWaiting(descriptor)
+        let result = ends ? 0 : shutdownNow(descriptor, how: how)
+        // A listener does not listen any more; a datagram socket has two halves, ENOTCONN or not.
+        if result == 0 || result == -ENOTCONN { forget(descriptor) }
+        return result
+    }
+
+    private func shutdownNow(_ descriptor: Int32, how: Int32) -> Int32 {
         asking(descriptor) { handle in
             guard handle.isDatagram, how != Int32(SHUT_WR) else { return Frontend.shutdown(handle, how: how) }
             // The end of `in` would hide what still comes, which the kernel delivers; the agent's socket shows that end.
@@ -299,6 +365,7 @@ public final class UpstreamNetwork: SocketNetwork {
     public func close(_ descriptor: Int32) {
         hungUp.remove(descriptor)
         told.remove(descriptor)
+        standing[descriptor] = nil
         _ = asking {
             AgentFrontend.close(descriptor)
             return 0

@@ -21,11 +21,12 @@ public final class XenUpstream {
     ///
     /// - Parameters:
     ///   - wantsSessions: `xensock2` where the backend has it; else `pvcalls1` in any case.
+    ///   - listenerWait: for how many seconds the backend may refuse to make a listener again.
     ///   - isStopping: asked now and then while it waits.
     /// - Throws: ``UpstreamError``.
     public init(
-        platform: XenPlatform, wantsSessions: Bool, configuration: Dock.Configuration, log: Logger,
-        isStopping: () -> Bool
+        platform: XenPlatform, wantsSessions: Bool, configuration: Dock.Configuration,
+        listenerWait: Int = 70, log: Logger, isStopping: () -> Bool
     ) throws(UpstreamError) {
         do throws(XenError) {
             // What is missing is missed now, where somebody is told.
@@ -51,6 +52,7 @@ public final class XenUpstream {
                 throw UpstreamError(description: "the process has no descriptors left")
             }
             device.connected = { calls.attach($0) }
+            calls.renewalPatience = UInt64(max(0, listenerWait)) &* 1_000_000_000
             calls.renew = { device.reconnect("requests that are not answered") }
             if let connection = device.connection { calls.attach(connection) }
             dock = nil
@@ -69,7 +71,8 @@ public final class XenUpstream {
         } catch {
             throw UpstreamError(description: "\(error)")
         }
-        let upstream = try Upstream(path: configuration.ownPath, dialect: "xensock2", log: log)
+        let upstream = try Upstream(
+            path: configuration.ownPath, dialect: "xensock2", listenerWait: listenerWait, log: log)
         network = upstream.network
         resolver = upstream.resolver
         joined = upstream.join

@@ -51,6 +51,19 @@
         /// Whether a session is open, as far as is known.
         public static var isOpen: Bool { Session.state.map { Session.life($0) != nil } ?? false }
 
+        /// The open session's socket, to be watched for its hang-up only: what comes there is the library's to receive.
+        public static var sessionSocket: Int32? {
+            guard let state = Session.state, Session.life(state) != nil else { return nil }
+            return state.pointee.socket
+        }
+
+        /// Notices that the service has hung up, if it has, before a request would.
+        public static func lookForEnd() {
+            guard let state = Session.state, let life = Session.life(state) else { return }
+            let shown = xs_poll(state.pointee.socket, 0, 0)
+            if shown > 0, Int16(truncatingIfNeeded: shown) & Int16(POLLHUP) != 0 { Session.markDead(state, life) }
+        }
+
         /// The socket behind a descriptor that this process made; the service is not asked.
         @inline(__always)
         public static func find(_ fd: Int32) -> SocketHandle? {
@@ -159,6 +172,31 @@
                 Descriptors.set(fd, .foreign)
                 _ = Kernel.close(fd)
             }
+        }
+
+        /// Lets go of a socket whose session is over, so that a service that is still there ends it. The descriptor stays
+        /// taken, until ``replace(_:by:)`` or ``close(_:)``, and is no socket meanwhile.
+        public static func abandon(_ fd: Int32) {
+            guard owns(fd) else { return }
+            let flags = Int(O_CLOEXEC | O_NONBLOCK)
+            let none = Kernel.call(Int(SYS_eventfd2), 0, flags)
+            guard none >= 0 else { return }
+            Descriptors.set(fd, .foreign)
+            _ = Kernel.call(Int(SYS_dup3), none, Int(fd), Int(O_CLOEXEC))
+            _ = Kernel.close(Int32(none))
+        }
+
+        /// Puts a socket in the place of another, whose session is over: it has that one's descriptor from now on.
+        ///
+        /// - Returns: false if `new` is none, or cannot be there; then both are as they were.
+        public static func replace(_ fd: Int32, by new: Int32) -> Bool {
+            guard let handle = find(new), Kernel.call(Int(SYS_dup3), Int(new), Int(fd), Int(O_CLOEXEC)) >= 0 else {
+                return false
+            }
+            Descriptors.set(fd, handle.entry)
+            Descriptors.set(new, .foreign)
+            _ = Kernel.close(new)
+            return true
         }
 
         /// Gives back the memory of earlier sessions in which no socket is left.

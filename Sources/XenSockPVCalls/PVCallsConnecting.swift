@@ -8,7 +8,7 @@ extension PVCallsNetwork {
     /// The socket of a descriptor, if it can still be used for requests; else the errno.
     func usable(_ descriptor: Int32) -> Result<(PVCallsSocket, any PVCallsConnection), WireError> {
         guard let socket = sockets[descriptor] else { return .failure(.EBADF) }
-        guard let connection, !socket.isLost else { return .failure(.ENETDOWN) }
+        guard let connection, !socket.isLost, !socket.isWaiting else { return .failure(.ENETDOWN) }
         return .success((socket, connection))
     }
 

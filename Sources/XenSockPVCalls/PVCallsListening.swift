@@ -66,6 +66,10 @@ extension PVCallsNetwork {
     }
 
     public func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
+        if let socket = sockets[descriptor], socket.isWaiting, socket.phase == .listening {
+            socket.backlog = backlog
+            return 0
+        }
         let socket: PVCallsSocket
         let connection: any PVCallsConnection
         switch usable(descriptor) {
@@ -105,6 +109,7 @@ extension PVCallsNetwork {
             socket.listener?.offered = offered
         }
         socket.late = .listen
+        socket.backlog = backlog
         commands.post(.listen, .listen(id: SocketID(socket.id), backlog: backlog), socket, connection)
         return awaitLateAnswer(socket)
     }
@@ -128,8 +133,8 @@ extension PVCallsNetwork {
 
     /// Sends the next ACCEPT of a listener, if none is held, and there is room and time for it.
     func offer(_ socket: PVCallsSocket) {
-        guard let connection, socket.phase == .listening, !socket.isLost, let listener = socket.listener,
-            listener.failure == 0, listener.arrivals.count < Self.acceptedAhead
+        guard let connection, socket.phase == .listening, !socket.isLost, !socket.isWaiting,
+            let listener = socket.listener, listener.failure == 0, listener.arrivals.count < Self.acceptedAhead
         else { return }
         if let offered = listener.offered, offered.awaitedBy != nil { return }
         if let resumes = listener.resumes {

@@ -44,6 +44,8 @@ public final class PVCallsNetwork: SocketNetwork {
     /// Called when the backend owes answers that it will never give, and nothing uses the device: to connect it again
     /// makes the command ring whole.
     public var renew: (() -> Void)?
+    /// How long a backend may refuse to make a socket again before that is given up, in nanoseconds.
+    public var renewalPatience: UInt64 = 70_000_000_000
 
     /// How long bind(2) and listen(2) wait for the backend, in nanoseconds; less than a frontend waits for its service.
     static let answerLimit: UInt64 = 1_000_000_000
@@ -113,9 +115,10 @@ public final class PVCallsNetwork: SocketNetwork {
         connection.ended = { [unowned self, unowned connection] in
             if self.connection === connection { lose() }
         }
+        makeAgain()
     }
 
-    /// The device left Connected: every socket ends as 5.2 says it, and what was granted goes with them.
+    /// The device left Connected: every socket that has a peer ends as 5.2 says it, and what was granted goes with them.
     func lose() {
         guard let connection else { return }
         self.connection = nil
@@ -131,6 +134,8 @@ public final class PVCallsNetwork: SocketNetwork {
             dropArrivals(socket.listener, connection)
         }
         for socket in ended {
+            dropArrivals(socket.listener, connection)
+            if keep(socket) { continue }
             socket.isLost = true
             socket.ring?.unbind(connection)
             socket.unanswered = 0
@@ -139,7 +144,6 @@ public final class PVCallsNetwork: SocketNetwork {
                 socket.phase = .failed
                 socket.error = ENETDOWN
             }
-            dropArrivals(socket.listener, connection)
             socket.listener?.failure = ENETDOWN
             signal(socket)
         }
@@ -244,6 +248,7 @@ public final class PVCallsNetwork: SocketNetwork {
         switch request.kind {
         case .socket: break
         case .connect: decideConnect(socket, ret)
+        case .bind where socket.isWaiting, .listen where socket.isWaiting: decideRenewal(socket, request.kind, ret)
         case .bind: decideBind(socket, ret)
         case .listen: decideListen(socket, ret)
         case .accept: decideAccept(socket, ret)
@@ -316,6 +321,7 @@ public final class PVCallsNetwork: SocketNetwork {
     func timeout() {
         nextDue = nil
         tellUnheard()
+        resumeRenewals()
         for socket in closing { proceed(socket) }
         for socket in sockets.values where socket.listener != nil { offer(socket) }
         renewIfIdle()

@@ -24,6 +24,12 @@ final class PVCallsSocket {
     /// The connection, or the one that is being made.
     var ring: DataRing?
 
+    /// listen(2)'s.
+    var backlog: Int32 = 0
+    /// The device is gone and the socket waits for another: its program finds nothing there until it is made again.
+    var renewal: Renewal?
+    var isWaiting: Bool { renewal != nil }
+
     /// As the program gave them: no command asks for others.
     var local: SocketAddress?
     var peer: SocketAddress?
@@ -75,6 +81,18 @@ final class PVCallsSocket {
     enum LateRequest: Equatable {
         case bind(SocketAddress)
         case listen
+    }
+
+    /// How far the making of a socket is that was lost with its device. Times are those of the network's clock.
+    struct Renewal {
+        static let longestInterval: UInt64 = 1_000_000_000
+
+        /// BIND or LISTEN: what is asked for, or will be again.
+        var step = PVCallsCommands.Pending.Kind.bind
+        /// When to ask again; nil while it is asked for, and without a device.
+        var resumes: UInt64?
+        var interval: UInt64 = 20_000_000
+        var refusedSince: UInt64?
     }
 
     /// What a listener has beside.

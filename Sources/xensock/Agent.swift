@@ -17,8 +17,9 @@ struct Agent: ParsableCommand {
 
             In a guest of Xen, with --xen, the backend domain is behind it, through the guest's PV Calls device: the agent             needs root there, the modules xen-gntalloc and xen-evtchn, and a device (pvcalls=["backend=0"] in the guest's             xl.cfg, or `xensock attach`), for which it waits.
 
-            When the service behind it dies, is restarted or does not answer, every socket gets the error that it would \
-            get without an agent (ECONNRESET, ENETDOWN), and new sockets work once the service is back.
+            When the service behind it dies, is restarted or does not answer, every connection gets the error that it \
+            would get without an agent (ECONNRESET, ENETDOWN), and new sockets work once the service is back. Listeners \
+            stay, and are made again there.
 
             SIGNALS
               SIGTERM, SIGINT  stop in order
@@ -79,6 +80,16 @@ struct Agent: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "How long the service may refuse to make a listener again that was lost with its session.",
+            discussion: """
+                Listeners outlive the service behind the agent, and are made again when it is back. What may pass, such as \
+                an address in use, is waited for that long; then their programs get ENETDOWN. Default: 70 seconds, more \
+                than TCP keeps the remains of connections.
+                """, valueName: "seconds"))
+    var listenerWait = 70
+
+    @Option(
+        help: ArgumentHelp(
             "Allow and deny by the rules of this file before a call is handed on (docs/POLICY.md).",
             discussion: """
                 Without a file the agent serves its own user and root, and everything that they ask is handed on, AF_UNIX \
@@ -90,6 +101,9 @@ struct Agent: ParsableCommand {
 
     func validate() throws {
         if !xen, direct != nil || grantLimit != nil { throw ValidationError("--direct and --grant-limit need --xen") }
+        if listenerWait < 0 || listenerWait > 86_400 {
+            throw ValidationError("--listener-wait \(listenerWait): 0 to 86400 seconds")
+        }
         guard xen else { return }
         if upstream != nil { throw ValidationError("--upstream and --xen: there is one way to the service") }
         if dialect == "draft1" { throw ValidationError("--dialect draft1: not on Xen, whose devices are pvcalls") }
@@ -126,7 +140,8 @@ struct Agent: ParsableCommand {
                     behind = guest
                     return Daemon.Network(sockets: guest.network, resolver: guest.resolver, join: guest.join)
                 }
-                let upstream = try Upstream(path: upstreamPath, dialect: dialect, log: service.log)
+                let upstream = try Upstream(
+                    path: upstreamPath, dialect: dialect, listenerWait: listenerWait, log: service.log)
                 return Daemon.Network(sockets: upstream.network, resolver: upstream.resolver, join: upstream.join)
             } catch {
                 throw DaemonError("\(error)")
@@ -141,8 +156,8 @@ struct Agent: ParsableCommand {
             ownPath: own, directPath: direct)
         configuration.grantLimit = grantLimit
         return try XenUpstream(
-            platform: .system(), wantsSessions: dialect == "xensock2", configuration: configuration, log: service.log,
-            isStopping: Self.isStopping)
+            platform: .system(), wantsSessions: dialect == "xensock2", configuration: configuration,
+            listenerWait: listenerWait, log: service.log, isStopping: Self.isStopping)
     }
 
     /// Whether a signal that ends the agent is pending: they are blocked until it serves.

@@ -5,7 +5,7 @@ import unittest
 import test_transfers
 from harness.case import Case, xensock_only
 from harness.environment import PYTHON, SIMULATION
-from harness.network import Peer, await_listener, digest, drain, free_port, pattern
+from harness.network import Peer, await_listener, digest, drain, free_port, listening, pattern
 from harness.processes import eventually
 from harness.service import Guest
 
@@ -13,13 +13,14 @@ WAIT = """
 import socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 listener = socket.create_server(("127.0.0.1", 0))
-print("process", __import__("os").getpid(), flush=True)
+print("process", __import__("os").getpid(), "port", listener.getsockname()[1], flush=True)
 try:
     print("got", connection.recv(10), flush=True)
 except OSError as error:
     print(error.errno, flush=True)
 try:
     listener.accept()
+    print("accepted", flush=True)
 except OSError as error:
     print(error.errno, flush=True)
 """
@@ -50,6 +51,17 @@ for _ in range(3):
 print("served")
 """
 
+SERVE = """
+import socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"hello")
+    connection.close()
+"""
+
 EXECUTE = """
 import os, socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -74,30 +86,73 @@ class OnADevice(Case):
     def connect(self, port, path=None):
         return self.call([PYTHON, "-c", CONNECT, port], under=True, socket=path or self.guest.path).out.strip()
 
-    def lose(self, *commands):
-        """Every socket ends when the device does, and new ones work when it is back."""
+    def lose(self, *commands, path=None):
+        """Connections end when the device does."""
         peer = Peer(lambda connection: connection.recv(1), connections=3)
-        waiting = self.start([PYTHON, "-c", WAIT, peer.port], under=True, socket=self.guest.path)
-        waiting.await_output("process ")
+        self.waiting = self.start([PYTHON, "-c", WAIT, peer.port], under=True, socket=path or self.guest.path)
+        self.waiting.await_output("process ")
         for command in commands:
             self.guest.tell(command)
-        waiting.wait(8)
-        self.assertEqual(waiting.out.split()[2:], [ECONNRESET, ENETDOWN], str(waiting))
+        self.assert_within(8, lambda: len(self.waiting.out.split()) > 4, "the connection ends")
+        self.assertEqual(self.waiting.out.split()[4], ECONNRESET, str(self.waiting))
         return peer
+
+    def accepts(self):
+        """The program's listener is made again: it still waits, and gets a connection at its port."""
+        import socket
+
+        port = int(self.waiting.out.split()[3])
+        self.assert_within(10, lambda: listening(port), f"{port} is listened to again")
+        self.assertIsNone(self.waiting.process.poll(), str(self.waiting))
+        with socket.create_connection(("127.0.0.1", port), 5):
+            self.waiting.await_output("accepted")
 
     def test_sockets_end_with_a_backend_that_stops_and_new_ones_work_when_it_is_back(self):
         peer = self.lose("stop")
         self.assertEqual(self.connect(peer.port), ENETDOWN)
         self.guest.tell("start")
         self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        self.accepts()
 
     def test_sockets_end_when_a_backend_that_crashed_is_back(self):
         peer = self.lose("crash", "start")
         self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        # Of the simulated backend, a thread, the listener stays when it crashes, and holds the port.
+        self.assertIsNone(self.waiting.process.poll(), str(self.waiting))
 
     def test_sockets_end_with_a_device_that_is_made_anew(self):
         peer = self.lose("resume")
         self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        self.accepts()
+
+    def test_a_listener_is_made_again_by_version_1_too(self):
+        import socket
+
+        guest = Guest(self, self.directory / "calls", "--calls")
+        port = free_port()
+        server = self.start([PYTHON, "-c", SERVE, port], under=True, socket=guest.path)
+        made = 0
+
+        def greets():
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                    return connection.recv(100) == b"hello"
+            except OSError:
+                return False
+
+        self.assert_within(10, greets, "it serves")
+        for commands in (("resume",), ("stop", "start")):
+            for command in commands:
+                guest.tell(command)
+            self.assert_within(5, lambda: guest.program.err.count("are made again") == made + 1, "it is made again")
+            made += 1
+            self.assert_within(10, greets, f"it serves after {commands}")
+        self.assertIsNone(server.process.poll(), str(server))
+
+    def test_a_listener_of_the_direct_path_ends_with_the_device(self):
+        self.lose("resume", path=self.guest.direct)
+        self.waiting.wait(8)
+        self.assertEqual(self.waiting.out.split()[5:], [ENETDOWN], str(self.waiting))
 
     def test_a_dozen_losses_leave_nothing(self):
         peer = Peer(lambda connection: connection.recv(1), connections=40)
