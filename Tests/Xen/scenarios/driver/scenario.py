@@ -8,8 +8,7 @@ SCENARIO = Scenario(
     dom0=Domain("dom0", "dom0.py", memory=256, products=["xensock"]),
     # One image for both: their products are the same.
     guests=[
-        Domain(
-            "driver", "driver.py", memory=256, products=PRODUCTS, configuration=["driver_domain=1"], start=False),
+        Domain("driver", "driver.py", memory=256, products=PRODUCTS, start=False),
         Domain(
             "user", "user.py", memory=256, products=PRODUCTS, configuration=['pvcalls=["backend=driver"]'], start=False),
     ],  # fmt: skip
