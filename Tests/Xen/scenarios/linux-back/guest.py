@@ -131,6 +131,8 @@ def works():
 @case("sockets have their errors when the agent is killed, and new ones work with the next", limit=120)
 def _():
     global agent
+    # The listeners of before may let the device connect anew first.
+    works()
     programs = holding()
     tell("holding", PORT + 1)
     hear("seen", 30)
