@@ -131,7 +131,8 @@ def works():
 @case("sockets have their errors when the agent is killed, and new ones work with the next", limit=120)
 def _():
     global agent
-    # The listeners of before may let the device connect anew first.
+    # The listeners of before let the device connect anew first.
+    eventually(lambda: agent.err.count("connected to domain 0") == 3, 20, agent.err[-1000:])
     works()
     programs = holding()
     tell("holding", PORT + 1)
