@@ -136,15 +136,7 @@ package struct Toolstack {
         guard !devices.isEmpty else { throw DaemonError("domain \(domain) has no device") }
         var areClosed = true
         for (device, backend) in devices {
-            let isThere = try attempt { () throws(XenError) -> Bool in
-                guard try store.read("\(backend)/\(Node.frontend)") != nil else { return false }
-                let state = try store.read("\(backend)/\(Node.state)")
-                try store.write("\(backend)/\(Node.online)", "0")
-                if state != "\(XenBusState.closed.rawValue)" {
-                    try store.write("\(backend)/\(Node.state)", "\(XenBusState.closing.rawValue)")
-                }
-                return true
-            }
+            let isThere = try attempt { () throws(XenError) in try close(backend) }
             if isThere, try !wait(for: [.closed], in: backend, looks: Self.looksForClosed) { areClosed = false }
             try attempt { () throws(XenError) in
                 try store.remove("\(Self.kind(domain))/\(device)")
@@ -155,6 +147,24 @@ package struct Toolstack {
             }
         }
         return areClosed
+    }
+
+    /// Tells a device's backend that it goes.
+    ///
+    /// - Returns: whether there is a directory of one.
+    private func close(_ backend: String) throws(XenError) -> Bool {
+        var isThere = false
+        // At once: a driver domain's backend removes what it has closed, and a later write would make it again.
+        try store.transaction { (transaction: any XenStoreTransaction) throws(XenError) in
+            isThere = try transaction.read("\(backend)/\(Node.frontend)") != nil
+            guard isThere else { return }
+            let state = try transaction.read("\(backend)/\(Node.state)")
+            try transaction.write("\(backend)/\(Node.online)", "0")
+            if state != "\(XenBusState.closed.rawValue)" {
+                try transaction.write("\(backend)/\(Node.state)", "\(XenBusState.closing.rawValue)")
+            }
+        }
+        return isThere
     }
 
     /// A device's number, and its backend's directory.

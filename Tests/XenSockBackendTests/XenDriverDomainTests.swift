@@ -78,19 +78,20 @@ extension ServiceTests {
             #expect(eventually { fixture.node(guest, "error") != nil })
             #expect(guest.awaitBackend(.closing))
         }
-    }
 
-    /// In the control domain the toolstack removes what it made.
-    @Test func theControlDomainsServiceLeavesTheNodesToTheToolstack() throws {
-        let fixture = try XenFixture()
-        defer { fixture.stop() }
-        let control = try fixture.xen.platform(domain: .control).store()
-        let guest = try fixture.guest(5)
-        try control.remove(guest.path)
-        try control.write("\(guest.backend)/online", "0")
-        try control.write("\(guest.backend)/state", "5")
-        #expect(guest.awaitBackend(.closed))
-        #expect(fixture.holdsNothing())
-        #expect(fixture.node(guest, "online") == "0")
+        /// In the control domain the toolstack removes what it made.
+        @Test func theControlDomainsServiceLeavesTheNodesToTheToolstack() throws {
+            fixture.stop()
+            let fixture = try XenFixture()
+            defer { fixture.stop() }
+            let control = try fixture.xen.platform(domain: .control).store()
+            let guest = try fixture.guest(5)
+            try control.remove(guest.path)
+            try control.write("\(guest.backend)/online", "0")
+            try control.write("\(guest.backend)/state", "5")
+            #expect(guest.awaitBackend(.closed))
+            #expect(fixture.holdsNothing())
+            #expect(fixture.node(guest, "online") == "0")
+        }
     }
 }
