@@ -65,16 +65,23 @@ def visit(port: int, count: int = 1 << 20, back: int = 1 << 20):
             assert client.recv(8) == b"%d" % number
 
 
+def _sockets() -> "list[tuple[str, set[str]]]":
+    """State and both ports of this domain's TCP sockets, as /proc/net/tcp has them."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return [(row[3], {end.rpartition(":")[2] for end in row[1:3]}) for row in rows]
+
+
+LISTENING = "0A"
+BUSY = ("01", "04", "05", "08", "09", "0B")
+"""ESTABLISHED, and states on the way to the end with somebody to tell."""
+
+
 def is_free(port: int) -> bool:
-    """Whether nobody listens at a port of this domain."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+    """Whether nobody listens at a port of this domain. Looks only: a connection would be one for who listens."""
+    return not any(state == LISTENING and f"{port:04X}" in ports for state, ports in _sockets())
 
 
 def connections(port: int) -> int:
     """Sockets of this domain that are connected to or from a port, or still have bytes to send there."""
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    # 01 is ESTABLISHED; 04, 05, 08, 09 and 0B are on the way to the end with somebody to tell.
-    ends = [{end.rpartition(":")[2] for end in row[1:3]} for row in rows if row[3] in ("01", "04", "05", "08", "09", "0B")]
-    return sum(f"{port:04X}" in ports for ports in ends)
+    return sum(state in BUSY and f"{port:04X}" in ports for state, ports in _sockets())
