@@ -126,6 +126,10 @@ final class XenDevice: XenDeviceServices {
         if wasHeldUp || closingEnd.map({ now >= $0 }) == true { look(isAlive: isAlive) }
     }
 
+    /// Whether the toolstack has taken the device away, and this side closed it. Removing its nodes is the toolstack's work
+    /// in the control domain; for the device of a driver domain the toolstack waits until the driver domain does it.
+    var isDone: Bool { bus.state == .closed && !isRemoved && (try? nodes.isOnline()) == false }
+
     /// Whether time alone will change something.
     var isTimed: Bool { closingEnd != nil || looks < Self.maximumLooks }
 

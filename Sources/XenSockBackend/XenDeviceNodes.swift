@@ -1,3 +1,4 @@
+import Glibc
 import XenSockWire
 import XenSockXen
 
@@ -28,8 +29,14 @@ struct XenDeviceNodes {
         return XenBusState(rawValue: number) ?? .unknown
     }
 
+    /// Nil if there is no such node, which a driver domain is told as EACCES: it may not look at what is above.
     func frontendState() throws(XenError) -> XenBusState? {
-        Self.state(try store.read("\(frontend)/\(Node.state)"))
+        do {
+            return Self.state(try store.read("\(frontend)/\(Node.state)"))
+        } catch {
+            guard error.errno == EACCES else { throw error }
+            return nil
+        }
     }
 
     func ownState() throws(XenError) -> XenBusState? { Self.state(try store.read(own(Node.state))) }
@@ -61,6 +68,9 @@ struct XenDeviceNodes {
         try change { transaction throws(XenError) in try transaction.write(own(Node.error), text) }
     }
 
+    /// Removes the backend's directory.
+    func remove() throws(XenError) { try store.remove(directory) }
+
     /// Changes nodes of the backend's directory, unless the toolstack has removed it: writing would make it again.
     private func change(_ body: (any XenStoreTransaction) throws(XenError) -> Void) throws(XenError) {
         try store.transaction { (transaction: any XenStoreTransaction) throws(XenError) in
@@ -77,17 +87,23 @@ struct XenDeviceNodes {
 
     /// - Returns: nil with a reason for what makes no sense.
     func offer() throws(XenError) -> Result<Offer, OfferError> {
-        // Node by node: a transaction over what the guest keeps changing would be tried again and again.
-        let version = try store.read("\(frontend)/\(Node.version)")
-        guard version == "1" else { return .failure(OfferError("version is not 1")) }
-        guard let ring = Self.number(try store.read("\(frontend)/\(Node.ringReference)")) else {
-            return .failure(OfferError("ring-ref is no number"))
+        do {
+            // Node by node: a transaction over what the guest keeps changing would be tried again and again.
+            let version = try store.read("\(frontend)/\(Node.version)")
+            guard version == "1" else { return .failure(OfferError("version is not 1")) }
+            guard let ring = Self.number(try store.read("\(frontend)/\(Node.ringReference)")) else {
+                return .failure(OfferError("ring-ref is no number"))
+            }
+            guard let port = Self.number(try store.read("\(frontend)/\(Node.port)")) else {
+                return .failure(OfferError("port is no number"))
+            }
+            let isXenSock2 = try store.read("\(frontend)/\(Node.xensock2)") == "1"
+            return .success(Offer(ring: ring, port: port, isXenSock2: isXenSock2))
+        } catch {
+            // Not there, or not for this domain: the guest's doing either way.
+            guard error.errno == EACCES else { throw error }
+            return .failure(OfferError("\(error)"))
         }
-        guard let port = Self.number(try store.read("\(frontend)/\(Node.port)")) else {
-            return .failure(OfferError("port is no number"))
-        }
-        let isXenSock2 = try store.read("\(frontend)/\(Node.xensock2)") == "1"
-        return .success(Offer(ring: ring, port: port, isXenSock2: isXenSock2))
     }
 
     struct OfferError: Error {

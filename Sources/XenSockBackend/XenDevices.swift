@@ -22,6 +22,8 @@ public final class XenDevices {
     private var devices: [Key: XenDevice] = [:]
     /// Devices that XenStore said something about.
     private var changed: Set<Key> = []
+    /// Whether this is the control domain, which hears of domains that end, and whose toolstack removes devices.
+    private let isControl: Bool
     private var isTicking = false
     private var isQueued = false
 
@@ -44,13 +46,10 @@ public final class XenDevices {
         store = try platform.store()
         // What a device needs later is missed now, where somebody is told.
         _ = try platform.channels()
+        // A driver domain learns of a guest's end by the directories that go with it.
+        isControl = (try? store.ownDomain) ?? .control == .control
         try store.watch(Self.directory, token: Self.devicesToken)
-        do {
-            try store.watch("@releaseDomain", token: Self.releaseToken)
-        } catch {
-            // A driver domain learns of a guest's end by the directories that go with it.
-            log.debug("domains that end are noticed by their nodes: \(error)")
-        }
+        if isControl { try store.watch("@releaseDomain", token: Self.releaseToken) }
         try service.watch(store.descriptor) { [unowned self] in takeEvents() }
         scan()
         lookAtChanged()
@@ -139,7 +138,7 @@ public final class XenDevices {
     }
 
     /// Whether a domain exists, as far as XenStore tells this one.
-    private func exists(_ domain: DomainID) -> Bool { (try? store.isIntroduced(domain)) ?? true }
+    private func exists(_ domain: DomainID) -> Bool { !isControl || (try? store.isIntroduced(domain)) ?? true }
 
     /// A directory that was not known. One that is not complete yet is found again by what is written to it.
     private func find(_ key: Key) {
@@ -164,11 +163,23 @@ public final class XenDevices {
         if let known = domains[id] { return known }
         let name = try? store.read("\(id.path)/name")
         let domain = XenDomain(id: id, name: name, configuration: configuration, log: log, service: service, kept: kept)
+        if name == nil {
+            domain.log.notice(
+                "its name is not to be read here: rules that allow by name do not hold for it, those that deny do")
+        }
         domains[id] = domain
         return domain
     }
 
     private func settle(_ device: XenDevice, _ key: Key) {
+        if !isControl, device.isDone {
+            do {
+                try device.nodes.remove()
+                device.remove(reason: "the device was taken away")
+            } catch {
+                device.log.error("cannot remove the device's nodes: \(error)")
+            }
+        }
         guard device.isRemoved else { return }
         devices[key] = nil
         try? store.unwatch("\(device.nodes.frontend)/\(Node.state)", token: "\(key.domain)/\(key.number)")

@@ -2,8 +2,8 @@ import Glibc
 import XenSockWire
 import XenSockXen
 
-/// Makes and removes a guest's PV Calls device in XenStore, as Xen's toolstack does for `pvcalls=["backend=…"]`, from the
-/// backend's domain (docs/PROTOCOL.md, 5.1).
+/// Makes and removes a guest's PV Calls device in XenStore, as Xen's toolstack does for `pvcalls=["backend=…"]`, in the
+/// control domain, which need not be the backend's (docs/PROTOCOL.md, 5.1).
 package struct Toolstack {
     private let store: any XenStore
     private let own: DomainID
@@ -62,10 +62,14 @@ package struct Toolstack {
 
     // MARK: Attaching
 
-    /// Gives `domain` a device whose backend is this domain.
-    package func attach(_ domain: DomainID) throws(DaemonError) -> Device {
+    /// Gives `domain` a device.
+    ///
+    /// - Parameter driver: the backend's domain; nil for this one.
+    package func attach(_ domain: DomainID, backend driver: DomainID? = nil) throws(DaemonError) -> Device {
+        let driver = driver ?? own
+        guard driver != domain else { throw DaemonError("domain \(domain) cannot be its own backend") }
         let frontend = Self.frontend(domain)
-        let backend = backend(domain)
+        let backend = "\(Self.backends(of: domain, in: driver))/0"
         if let device = try attempt({ () throws(XenError) in try store.list(Self.kind(domain))?.first }) {
             throw DaemonError("domain \(domain) has a device already, \(device); `xensock detach \(domain)` removes it")
         }
@@ -74,8 +78,8 @@ package struct Toolstack {
         try attempt { () throws(XenError) in
             // The directories first, with their final permissions, which what is made in them takes over: a frontend that
             // finds nodes that it may not read does not look again.
-            try makeDirectory(backend, owner: own, reader: domain)
-            try makeDirectory(frontend, owner: domain, reader: own)
+            try makeDirectory(backend, owner: driver, reader: domain)
+            try makeDirectory(frontend, owner: domain, reader: driver)
         }
         do {
             try attempt { () throws(XenError) in
@@ -91,7 +95,7 @@ package struct Toolstack {
             try attempt { () throws(XenError) in
                 try write(
                     [
-                        (Node.backend, backend), (Node.backendID, "\(own)"),
+                        (Node.backend, backend), (Node.backendID, "\(driver)"),
                         (Node.state, "\(XenBusState.initialising.rawValue)"),
                     ], in: frontend)
             }
@@ -123,35 +127,60 @@ package struct Toolstack {
 
     // MARK: Detaching
 
-    /// Takes a domain's devices away whose backend is this domain.
+    /// Takes a domain's devices away: those whose backend is this domain, and those that the domain's own nodes name,
+    /// whatever their backend's domain is, and whether that is still there.
     ///
-    /// - Returns: whether the backend closed them in time.
+    /// - Returns: whether the backends closed them in time.
     package func detach(_ domain: DomainID) throws(DaemonError) -> Bool {
-        let directory = "\(own.path)/backend/\(Node.device)/\(domain)"
-        let devices = try attempt { () throws(XenError) in try store.list(directory) } ?? []
-        guard !devices.isEmpty else { throw DaemonError("domain \(domain) has no device whose backend is this domain") }
+        let devices = try attempt { () throws(XenError) -> [Entry] in try self.devices(of: domain) }
+        guard !devices.isEmpty else { throw DaemonError("domain \(domain) has no device") }
         var areClosed = true
-        for device in devices {
-            let backend = "\(directory)/\(device)"
+        for (device, backend) in devices {
+            let isThere = try attempt { () throws(XenError) in try close(backend) }
+            if isThere, try !wait(for: [.closed], in: backend, looks: Self.looksForClosed) { areClosed = false }
             try attempt { () throws(XenError) in
-                let state = try store.read("\(backend)/\(Node.state)")
-                try store.write("\(backend)/\(Node.online)", "0")
-                if state != "\(XenBusState.closed.rawValue)" {
-                    try store.write("\(backend)/\(Node.state)", "\(XenBusState.closing.rawValue)")
-                }
-            }
-            if try !wait(for: [.closed], in: backend, looks: Self.looksForClosed) { areClosed = false }
-            try attempt { () throws(XenError) in
-                let frontend = try store.read("\(backend)/\(Node.frontend)")
-                if let frontend, frontend.hasPrefix(domain.path + "/device/") { try store.remove(frontend) }
+                try store.remove("\(Self.kind(domain))/\(device)")
                 try store.remove(backend)
                 try store.remove("/libxl/\(domain)/device/\(Node.device)/\(device)")
+                let directory = String(backend.dropLast(device.utf8.count + 1))
+                if try store.list(directory)?.isEmpty == true { try store.remove(directory) }
             }
         }
-        try attempt { () throws(XenError) in
-            if try store.list(directory)?.isEmpty == true { try store.remove(directory) }
-        }
         return areClosed
+    }
+
+    /// Tells a device's backend that it goes.
+    ///
+    /// - Returns: whether there is a directory of one.
+    private func close(_ backend: String) throws(XenError) -> Bool {
+        var isThere = false
+        // At once: a driver domain's backend removes what it has closed, and a later write would make it again.
+        try store.transaction { (transaction: any XenStoreTransaction) throws(XenError) in
+            isThere = try transaction.read("\(backend)/\(Node.frontend)") != nil
+            guard isThere else { return }
+            let state = try transaction.read("\(backend)/\(Node.state)")
+            try transaction.write("\(backend)/\(Node.online)", "0")
+            if state != "\(XenBusState.closed.rawValue)" {
+                try transaction.write("\(backend)/\(Node.state)", "\(XenBusState.closing.rawValue)")
+            }
+        }
+        return isThere
+    }
+
+    /// A device's number, and its backend's directory.
+    private typealias Entry = (device: String, backend: String)
+
+    private func devices(of domain: DomainID) throws(XenError) -> [Entry] {
+        let here = Self.backends(of: domain, in: own)
+        var found: [Entry] = try (store.list(here) ?? []).map { ($0, "\(here)/\($0)") }
+        for device in try store.list(Self.kind(domain)) ?? [] {
+            let number = try store.read("\(Self.kind(domain))/\(device)/\(Node.backendID)")
+            guard let driver = number.flatMap({ UInt16($0) }) else { continue }
+            // Not what stands in `backend`: the guest may write there, and name another's.
+            let backend = "\(Self.backends(of: domain, in: DomainID(driver)))/\(device)"
+            if !found.contains(where: { $0.backend == backend }) { found.append((device, backend)) }
+        }
+        return found
     }
 
     /// - Returns: whether the backend came to one of `states`, or its directory went, in time.
@@ -172,7 +201,10 @@ package struct Toolstack {
     private static func kind(_ domain: DomainID) -> String { "\(domain.path)/device/\(Node.device)" }
     private static func frontend(_ domain: DomainID) -> String { "\(kind(domain))/0" }
     private static func record(_ domain: DomainID) -> String { "/libxl/\(domain)/device/\(Node.device)/0" }
-    private func backend(_ domain: DomainID) -> String { "\(own.path)/backend/\(Node.device)/\(domain)/0" }
+    /// Where the backends of a domain's devices are whose domain is `driver`.
+    private static func backends(of domain: DomainID, in driver: DomainID) -> String {
+        "\(driver.path)/backend/\(Node.device)/\(domain)"
+    }
 
     @discardableResult
     private func attempt<Result>(_ body: () throws(XenError) -> Result) throws(DaemonError) -> Result {
@@ -181,8 +213,8 @@ package struct Toolstack {
         } catch {
             guard error.errno == EACCES || error.errno == EPERM else { throw DaemonError("\(error)") }
             throw DaemonError(
-                "\(error); only the control domain makes devices: run there as root, or for a backend domain of its own "
-                    + "write pvcalls=[\"backend=NAME\"] into the guest's xl configuration")
+                "\(error); only the control domain makes and removes devices: run there as root, for a device of a driver "
+                    + "domain with --backend, or write pvcalls=[\"backend=NAME\"] into the guest's xl configuration")
         }
     }
 }

@@ -6,12 +6,17 @@ import XenSockXen
 
 struct Attach: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Give a guest of Xen a device, so that its agent reaches the service of this domain.",
+        abstract: "Give a guest of Xen a device, so that its agent reaches the service of this domain or another.",
         discussion: """
             Makes the nodes of a PV Calls device in XenStore, as `xl` does for pvcalls=["backend=0"] in a guest's \
             configuration: for a guest that runs already, or one that was not made by xl. Needs root in the control \
-            domain, where `xensockd --xen` should run before: Linux's own frontend reads what is offered only once.
+            domain. There, or in the domain of --backend, `xensockd --xen` should run before: Linux's own frontend \
+            reads what is offered only once.
             """)
+
+    @Option(
+        help: ArgumentHelp("The driver domain that serves it, by name or number.", valueName: "DOMAIN"))
+    var backend: String?
 
     @Argument(help: ArgumentHelp("The guest's name or number.", valueName: "DOMAIN"))
     var domain: String
@@ -19,7 +24,8 @@ struct Attach: ParsableCommand {
     func run() throws {
         do {
             let toolstack = try Toolstack(store: XenPlatform.system().store)
-            let device = try toolstack.attach(toolstack.domain(domain))
+            let driver = try backend.map { (name) throws(DaemonError) in try toolstack.domain(name) }
+            let device = try toolstack.attach(toolstack.domain(domain), backend: driver)
             if !device.isServed {
                 writeAll(
                     2,
@@ -37,7 +43,8 @@ struct Detach: ParsableCommand {
         abstract: "Take a guest's device away.",
         discussion: """
             Tells both ends that the device goes, waits until the service has closed it, at most 10 seconds, and removes its \
-            nodes, whether `xensock attach` or xl made them. The guest's sockets get their errors.
+            nodes, whether `xensock attach` or xl made them, and whichever domain its service is in, or was. Needs root in \
+            the control domain. The guest's sockets get their errors.
             """)
 
     @Argument(help: ArgumentHelp("The guest's name or number.", valueName: "DOMAIN"))

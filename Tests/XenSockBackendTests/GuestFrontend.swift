@@ -8,6 +8,8 @@ import XenSockXen
 /// A guest's frontend of `pvcalls1`, in a domain of a simulated Xen: it does what tests say, right or wrong.
 final class GuestFrontend {
     let domain: DomainID
+    /// The backend's domain.
+    let server: DomainID
     let platform: XenPlatform
     let store: any XenStore
     let channels: any EventChannels
@@ -30,14 +32,15 @@ final class GuestFrontend {
         var reference: RingReference { .indexesPage(GrantReference(memory.references[0])) }
     }
 
-    init(_ xen: SimulatedXen, _ domain: DomainID, device: UInt32 = 0) throws {
+    init(_ xen: SimulatedXen, _ domain: DomainID, device: UInt32 = 0, backend server: DomainID = .control) throws {
         self.domain = domain
+        self.server = server
         platform = xen.platform(domain: domain)
         store = try platform.store()
         channels = try platform.channels()
         path = "\(domain.path)/device/pvcalls/\(device)"
-        backend = "/local/domain/0/backend/pvcalls/\(domain)/\(device)"
-        page = try platform.allocator.allocate(pages: 1, for: .control)
+        backend = "\(server.path)/backend/pvcalls/\(domain)/\(device)"
+        page = try platform.allocator.allocate(pages: 1, for: server)
         ring = CommandRingFront(page: page.base, layout: .pvcalls)
     }
 
@@ -57,7 +60,7 @@ final class GuestFrontend {
 
     /// Writes what a frontend writes before Initialised, and that.
     func offer(_ changes: [String: String] = [:]) throws {
-        port = try channels.bindUnbound(for: .control)
+        port = try channels.bindUnbound(for: server)
         var nodes = ["version": "1", "ring-ref": "\(page.references[0])", "port": "\(port)"]
         nodes.merge(changes) { $1 }
         for (name, value) in nodes { try store.write("\(path)/\(name)", value) }
@@ -76,7 +79,7 @@ final class GuestFrontend {
         channels.unbind(port)
         for ring in rings.values { channels.unbind(ring.port) }
         rings = [:]
-        page = try platform.allocator.allocate(pages: 1, for: .control)
+        page = try platform.allocator.allocate(pages: 1, for: server)
         ring = CommandRingFront(page: page.base, layout: .pvcalls)
         early = []
     }
@@ -125,14 +128,14 @@ final class GuestFrontend {
     @discardableResult
     func makeRing(_ id: SocketID, order: UInt32 = 1) throws -> Ring {
         let pages = 1 << Int(order)
-        let memory = try platform.allocator.allocate(pages: 1 + pages, for: .control)
+        let memory = try platform.allocator.allocate(pages: 1 + pages, for: server)
         SharedWord32(memory.base + IndexesPage.ringOrder).store(order)
         for index in 0..<pages {
             SharedWord32(memory.base + DataRingLayout.referenceOffset(page: index))
                 .store(memory.references[1 + index])
         }
         let view = V1Ring(indexes: memory.base, data: memory.base + pageSize, half: UInt32(2048 * pages))
-        let ring = Ring(memory: memory, port: try channels.bindUnbound(for: .control), view: view)
+        let ring = Ring(memory: memory, port: try channels.bindUnbound(for: server), view: view)
         rings[id] = ring
         return ring
     }

@@ -24,6 +24,16 @@ struct PolicyDomainTests {
         }
     }
 
+    @Test func whatIsDeniedToANameIsDeniedToAGuestWithoutAName() {
+        for (pattern, expected) in [
+            (PolicyDomainPattern.name("web"), [EACCES, EACCES]), (.name("db"), [0, EACCES]), (.number(5), [EACCES, 0]),
+        ] {
+            let policy = Policy(rules: [PolicyRule(action: .deny, domains: [pattern])])
+            #expect([connect(policy, web), connect(policy, other)] == expected)
+            #expect(connect(policy, nil) == 0)
+        }
+    }
+
     @Test func aRuleWithoutDomainsIsForEveryone() {
         let policy = Policy(defaultAction: .deny, rules: [PolicyRule(action: .allow)])
         #expect(connect(policy, web) == 0)

@@ -6,9 +6,10 @@ import XenSockXen
 
 @testable import XenSockBackend
 
-/// A service in domain 0 of a simulated Xen, on a thread of its own.
+/// A service in a domain of a simulated Xen, domain 0 if no other is named, on a thread of its own.
 final class XenFixture: @unchecked Sendable {
     let xen = SimulatedXen()
+    let domain: DomainID
     private let path: String
     private var service: Service?
     private var devices: XenDevices?
@@ -16,7 +17,11 @@ final class XenFixture: @unchecked Sendable {
     private let policy: any BackendPolicy
     private let configuration: XenConfiguration
 
-    init(policy: any BackendPolicy = AllowAll(), change: (inout XenConfiguration) -> Void = { _ in }) throws {
+    init(
+        in domain: DomainID = .control, policy: any BackendPolicy = AllowAll(),
+        change: (inout XenConfiguration) -> Void = { _ in }
+    ) throws {
+        self.domain = domain
         path = "/tmp/xensock-xen-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
         self.policy = policy
         var configuration = XenConfiguration()
@@ -34,7 +39,7 @@ final class XenFixture: @unchecked Sendable {
             configuration: ServiceConfiguration(listening: .path(path, mode: 0o600)), policy: policy,
             resolver: NoResolver(), log: log)
         devices = try XenDevices(
-            service: service, platform: xen.platform(domain: .control), configuration: configuration, log: log)
+            service: service, platform: xen.platform(domain: domain), configuration: configuration, log: log)
         self.service = service
         let argument = Unmanaged.passRetained(service).toOpaque()
         let result = pthread_create(
@@ -76,13 +81,13 @@ final class XenFixture: @unchecked Sendable {
     /// A guest with a device.
     func add(_ domain: DomainID, device: UInt32 = 0) throws -> GuestFrontend {
         xen.createDomain(domain)
-        xen.createDevice("pvcalls", id: Int(device), frontend: domain)
-        return try GuestFrontend(xen, domain, device: device)
+        xen.createDevice("pvcalls", id: Int(device), frontend: domain, backend: self.domain)
+        return try GuestFrontend(xen, domain, device: device, backend: self.domain)
     }
 
     /// Whether the backend has nothing of any guest mapped or bound.
     func holdsNothing() -> Bool {
-        eventually { xen.mappings(by: .control) == 0 && xen.boundPorts(of: .control).isEmpty }
+        eventually { xen.mappings(by: domain) == 0 && xen.boundPorts(of: domain).isEmpty }
     }
 
     func node(_ guest: GuestFrontend, _ name: String) -> String? {

@@ -19,12 +19,16 @@ final class DeviceFixture {
     var ends = 0
 
     var frontend: String { "\(Self.guest.path)/device/pvcalls/0" }
-    var backend: String { "\(DomainID.control.path)/backend/pvcalls/\(Self.guest)/0" }
+    var backend: String { "\(server.path)/backend/pvcalls/\(Self.guest)/0" }
+    /// The backend's domain.
+    var server: DomainID
 
-    init(hasDevice: Bool = true, wantsSessions: Bool = true) throws {
+    init(hasDevice: Bool = true, wantsSessions: Bool = true, backend server: DomainID = .control) throws {
+        self.server = server
+        if server != .control { xen.createDomain(server) }
         platform = xen.platform(domain: Self.guest)
         control = xen.platform(domain: .control)
-        if hasDevice { xen.createDevice("pvcalls", frontend: Self.guest) }
+        if hasDevice { xen.createDevice("pvcalls", frontend: Self.guest, backend: server) }
         store = try control.store()
         var log = Logger(label: "test")
         log.logLevel = .critical

@@ -125,6 +125,28 @@ struct GuestDeviceTests {
         #expect(fixture.connections.count == 1)
     }
 
+    @Test func `A driver domain that is destroyed ends the connection, and the next one's device is found`() throws {
+        let fixture = try DeviceFixture(backend: 3)
+        try fixture.publish()
+        try fixture.write(.connected)
+        #expect(fixture.connections.first?.backend == 3)
+        fixture.xen.destroyDomain(3)
+        fixture.settle()
+        #expect(fixture.ends == 1)
+        #expect(fixture.state == .closed)
+        #expect(fixture.xen.ports(of: DeviceFixture.guest).isEmpty)
+        try fixture.store.remove(fixture.frontend)
+        fixture.settle()
+        fixture.server = 4
+        fixture.xen.createDomain(4)
+        fixture.xen.createDevice("pvcalls", frontend: DeviceFixture.guest, backend: 4)
+        try fixture.publish()
+        try fixture.write(.connected)
+        #expect(fixture.connections.count == 2)
+        #expect(fixture.connections.last?.backend == 4)
+        #expect(fixture.device.connection === fixture.connections.last)
+    }
+
     @Test func `After a resume everything of before is given up and the device connects anew`() throws {
         let fixture = try DeviceFixture()
         try fixture.publish()

@@ -103,6 +103,53 @@ struct ToolstackTests {
         _ = try toolstack.attach(5)
     }
 
+    @Test func theBackendMayBeAnotherDomain() throws {
+        xen.createDomain(7)
+        let theirs = "/local/domain/7/backend/pvcalls/5/0"
+        let toolstack = try toolstack { store in
+            let isLeaving = try store.read("\(theirs)/state") == "5"
+            // A driver domain removes what was taken away.
+            if isLeaving { try store.remove(theirs) } else { try store.write("\(theirs)/state", "2") }
+        }
+        #expect(throws: DaemonError.self) { try toolstack.attach(5, backend: 5) }
+        #expect(try toolstack.attach(5, backend: 7).isServed)
+        #expect(node("\(frontend)/backend") == theirs)
+        #expect(node("\(frontend)/backend-id") == "7")
+        for name in ["", "/state"] {
+            #expect(xen.permissions(of: frontend + name)?.owner == 5)
+            #expect(xen.permissions(of: frontend + name)?.readers == [7])
+            #expect(xen.permissions(of: theirs + name)?.owner == 7)
+            #expect(xen.permissions(of: theirs + name)?.readers == [5])
+        }
+        #expect(throws: DaemonError.self) { try toolstack.attach(5) }
+        #expect(try toolstack.detach(5))
+        #expect(node(frontend) == nil && node(theirs) == nil)
+    }
+
+    @Test func aDeviceWhoseBackendsDomainIsGoneIsTakenAway() throws {
+        xen.createDomain(7)
+        _ = try toolstack { try $0.write("/local/domain/7/backend/pvcalls/5/0/state", "2") }.attach(5, backend: 7)
+        xen.destroyDomain(7)
+        var looks = 0
+        let toolstack = try toolstack { _ in looks += 1 }
+        #expect(try toolstack.detach(5))
+        #expect(looks == 0)
+        #expect(node(frontend) == nil)
+        #expect(xen.nodes(under: "/local/domain/7").isEmpty)
+        #expect(throws: DaemonError.self) { try toolstack.detach(5) }
+    }
+
+    @Test func aGuestDoesNotChooseWhatIsRemoved() throws {
+        let store = try xen.platform(domain: .control).store()
+        try store.write("/local/domain/0/backend/vbd/9/0/frontend", "/local/domain/9/device/vbd/0")
+        let toolstack = try toolstack { try $0.write("\(backend)/state", "6") }
+        _ = try toolstack.attach(5)
+        try xen.platform(domain: 5).store().write("\(frontend)/backend", "/local/domain/0/backend/vbd/9/0")
+        #expect(try toolstack.detach(5))
+        #expect(node("/local/domain/0/backend/vbd/9/0/frontend") != nil)
+        #expect(node(backend) == nil)
+    }
+
     @Test func xlFindsTheDeviceWithItsDomain() throws {
         let store = try xen.platform(domain: .control).store()
         try store.makeDirectory("/libxl/5/device")

@@ -96,6 +96,16 @@ elif action == "serve":
         connection, _ = listener.accept()
         serve(connection)
     listener.close()
+elif action in ("hold", "listen"):
+    # Until there is an error, which is printed.
+    with socket.create_server(server) if action == "listen" else connected() as held:
+        held.settimeout(None)
+        print("holds", flush=True)
+        try:
+            held.accept() if action == "listen" else held.recv(1)
+            print("ended", flush=True)
+        except OSError as error:
+            print(errno.errorcode[error.errno], flush=True)
 elif action == "listeners":
     for number in range(int(sys.argv[3])):
         with socket.create_server(("127.0.0.1", port + number)) as listener:

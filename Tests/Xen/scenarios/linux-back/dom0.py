@@ -1,11 +1,13 @@
+import os
 import socket
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from xenlab import case, eventually, guest, store
+from xenlab.conversations import connections, is_free, visit
 from xenlab.leaks import channels_between, mapped_grants
-from xenlab.traffic import Server, get, pattern, put
+from xenlab.traffic import Server, pattern
 
 one = guest("guest")
 backend = f"/local/domain/0/backend/pvcalls/{one.id}/0"
@@ -87,16 +89,21 @@ def _():
 
 @case("reaches a server in the guest", limit=60)
 def _():
-    port = int(one.hear("listening", 30))
     # No more than fits the ring: up to 6.1 the backend stops for good when that is full.
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
-        put(client, 24 << 10)
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
-        get(client, 1 << 20)
-    for number in range(10):
-        with socket.create_connection(("127.0.0.1", port), 20) as client:
-            client.sendall(b"echo\n%d" % number)
-            assert client.recv(8) == b"%d" % number
+    visit(int(one.hear("listening", 30)), 24 << 10)
+
+
+@case("holds nothing of an agent that was killed, once the next is there", limit=120)
+def _():
+    port = int(one.hear("holding", 110))
+    eventually(lambda: connections(server.port) >= 2, 20, "connections")
+    assert not is_free(port) and len(mapped_grants(one.id)) > start["grants"]
+    one.tell("seen")
+    one.hear("back", 100)
+    eventually(lambda: len(mapped_grants(one.id)) == start["grants"], 15, "grants are still mapped")
+    assert channels_between(0, one.id) == start["channels"]
+    eventually(lambda: connections(server.port) == 0 and is_free(port), 15, "sockets are still open")
+    one.tell("compared")
 
 
 @case("sees the agent close the device, and then maps nothing of the guest's", limit=60)
@@ -106,3 +113,18 @@ def _():
     eventually(lambda: len(mapped_grants(one.id)) < start["grants"])
     assert channels_between(0, one.id) == start["channels"] - 1
     one.tell("done")
+
+
+@case("holds nothing of a guest that is saved, and connects to the one that is restored", limit=230)
+def _():
+    one.hear("saving", 60)
+    first = one.id
+    one.save("/run/saved")
+    eventually(lambda: not mapped_grants(first), 15, "grants are still mapped")
+    assert channels_between(0, first) == 0
+    eventually(lambda: connections(server.port) == 0, 15, "sockets are still open")
+    one.restore("/run/saved")
+    os.unlink("/run/saved")
+    one.tell("restored")
+    store.wait(f"/local/domain/0/backend/pvcalls/{one.id}/0/state", 4, limit=60)
+    one.hear("restored-works", 60)

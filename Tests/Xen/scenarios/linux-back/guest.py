@@ -2,7 +2,7 @@ import signal
 import sys
 from pathlib import Path
 
-from xenlab import USER, case, eventually, hear, note, run, start, tell
+from xenlab import USER, case, eventually, hear, note, run, start, store, tell
 from xenlab.traffic import digest, pattern
 
 SOCKET = "/run/xensock/agent.sock"
@@ -10,10 +10,16 @@ PORT = 7001
 UNDER = {"user": USER, "preload": True, "variables": {"XENSOCK_SOCKET": SOCKET}}
 with open("/tmp/policy.toml", "w") as policy:
     policy.write('default = "allow"\nallow_users = ["*"]\n')
-agent = start(
-    ["/usr/local/bin/xensock", "agent", "--xen", "--socket", SOCKET, "--policy", "/tmp/policy.toml"],
-    variables={"XENSOCK_DEBUG": "1"},
-)
+
+
+def serve():
+    return start(
+        ["/usr/local/bin/xensock", "agent", "--xen", "--socket", SOCKET, "--policy", "/tmp/policy.toml"],
+        variables={"XENSOCK_DEBUG": "1"},
+    )
+
+
+agent = serve()
 server, paced = hear("server"), hear("paced")
 
 
@@ -99,6 +105,47 @@ def _():
     client("echo", server)
 
 
+def holding():
+    """Programs that hold a connection and one in the middle of a transfer."""
+    programs = [
+        start([sys.executable, "/lab/scenario/client.py", *arguments], **UNDER)
+        for arguments in (["hold", server], ["upload", server, 1 << 30])
+    ]
+    programs[0].await_output("holds", 20)
+    return programs
+
+
+def failed(programs):
+    assert programs[0].wait(30) == 0 and programs[0].out.split() == ["holds", "ECONNRESET"], programs[0]
+    assert programs[1].wait(30) == 1, programs[1]
+
+
+def works():
+    """Waits until new sockets work."""
+    echo = [sys.executable, "/lab/scenario/client.py", "echo", server]
+    eventually(lambda: run(echo, status=None, **UNDER).process.returncode == 0, 40, str(agent))
+
+
+@case("sockets have their errors when the agent is killed, and new ones work with the next", limit=120)
+def _():
+    global agent
+    # The listeners of before let the device connect anew first.
+    eventually(lambda: agent.err.count("connected to domain 0") == 3, 20, agent.err[-1000:])
+    works()
+    programs = holding()
+    listener = start([sys.executable, "/lab/scenario/client.py", "listen", PORT + 1], **UNDER)
+    listener.await_output("holds", 20)
+    tell("holding", PORT + 1)
+    hear("seen", 30)
+    agent.kill(signal.SIGKILL)
+    failed(programs)
+    assert listener.wait(30) == 0 and listener.out.split() == ["holds", "ENETDOWN"], listener
+    agent = serve()
+    works()
+    tell("back")
+    hear("compared", 60)
+
+
 @case("the agent ends in order")
 def _():
     agent.process.send_signal(signal.SIGTERM)
@@ -106,3 +153,16 @@ def _():
     assert agent.wait(10) == 0, agent
     note(f"agent's log: {len(agent.err.splitlines())} lines")
     hear("done", 40)
+
+
+@case("sockets have their errors when the domain is saved and restored, and new ones work", limit=230)
+def _():
+    global agent
+    agent = serve()
+    works()
+    programs = holding()
+    tell("saving")
+    store.wait("data/lab/dom0/restored", limit=170)
+    failed(programs)
+    works()
+    tell("restored-works")

@@ -3,7 +3,7 @@
 from harness.scenario import Domain, Scenario
 
 SCENARIO = Scenario(
-    dom0=Domain("dom0", "dom0.py", memory=512, modules=["pvcalls-back"]),
+    dom0=Domain("dom0", "dom0.py", memory=900, modules=["pvcalls-back"]),
     guests=[
         Domain("guest", "guest.py", products=["xensock", "libxensock.so"], configuration=['pvcalls=["backend=0"]'])
     ],

@@ -1,14 +1,14 @@
 import os
 import re
 import signal
-import socket
 from pathlib import Path
 
 from xenlab import case, eventually, guest, run, start, store
+from xenlab.conversations import is_free, visit
 from xenlab.leaks import channels_between, descriptors, domains, mapped_grants, mappings
-from xenlab.traffic import Server, get, put
+from xenlab.traffic import Server
 
-by_hand, by_xl = guest("byhand"), guest("byxl")
+by_hand, by_xl, again = guest("byhand"), guest("byxl"), guest("again")
 server = Server()
 before = {}
 policy = Path("/tmp/policy.toml")
@@ -22,7 +22,8 @@ error = "EPERM"
 """
 )
 os.makedirs("/run/xensock", exist_ok=True)
-service = start(["xensockd", "--xen", "--policy", policy, "--socket", "/run/xensock/xensock.sock"])
+SERVICE = ["xensockd", "--xen", "--policy", policy, "--socket", "/run/xensock/xensock.sock"]
+service = start(SERVICE)
 
 
 def backend(one) -> str:
@@ -110,23 +111,13 @@ def _():
 @case("reaches servers in both guests", limit=180)
 def _():
     for one in (by_hand, by_xl):
-        port = int(one.hear("listening", 110))
-        with socket.create_connection(("127.0.0.1", port), 20) as client:
-            put(client, 1 << 20)
-        with socket.create_connection(("127.0.0.1", port), 20) as client:
-            get(client, 1 << 20)
-        for number in range(10):
-            with socket.create_connection(("127.0.0.1", port), 20) as client:
-                client.sendall(b"echo\n%d" % number)
-                assert client.recv(8) == b"%d" % number
+        visit(int(one.hear("listening", 110)))
 
 
 @case("finds the ports free once the guests' listeners are released", limit=120)
 def _():
     for one in (by_hand, by_xl):
-        port = int(one.hear("released", 80))
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
+        assert is_free(int(one.hear("released", 80)))
 
 
 @case("applies rules about a guest by its name", limit=90)
@@ -146,6 +137,42 @@ def _():
     assert store.read(backend(by_hand)) is None
     by_xl.tell("destroyed")
     by_xl.hear("still-served")
+
+
+@case("is killed while a frontend transfers, and when it is back ends what that frontend had", limit=60)
+def _():
+    global service
+    by_xl.hear("streams", 30)
+    service.kill(signal.SIGKILL)
+    service = start(SERVICE)
+    eventually(lambda: "listens at" in service.err, 10, service.err)
+    # The frontend closes, and stays so: it is of no more use.
+    store.wait(f"{backend(by_xl)}/state", 6, limit=20)
+    store.wait(f"{by_xl.path}/device/pvcalls/0/state", 6, limit=20)
+    eventually(lambda: len(mapped_grants(by_xl.id)) == before[by_xl] - 1, 10, "the guest's pages are mapped")
+    assert channels_between(0, by_xl.id) == before[by_xl, "channels"] - 1
+    assert mappings(service.pid) == 0 and service.process.poll() is None, service
+    before["xensockd"] = descriptors(service.pid)
+
+
+@case("serves the frontend of a guest that comes then, and closes its device as the toolstack wishes", limit=150)
+def _():
+    again.start()
+    run(["xensock", "attach", "again"])
+    again.tell("server", server.port)
+    store.wait(f"{backend(again)}/state", 4, limit=60)
+    count, channels = len(mapped_grants(again.id)), channels_between(0, again.id)
+    again.tell("connected")
+    again.hear("holds", 60)
+    assert len(mapped_grants(again.id)) > count
+    store.write(f"{backend(again)}/state", 5)
+    store.wait(f"{backend(again)}/state", 6, limit=20)
+    store.wait(f"{again.path}/device/pvcalls/0/state", 6)
+    eventually(lambda: len(mapped_grants(again.id)) == count - 1, 10, "the guest's pages are mapped")
+    assert channels_between(0, again.id) == channels - 1 and mappings(service.pid) == 0
+    assert again.ended.wait(40)
+    again.destroy()
+    eventually(lambda: again.id not in domains(), 20, "the guest is gone for good")
 
 
 @case("destroys the other guest, and xensockd holds nothing any more", limit=120)

@@ -1,4 +1,4 @@
-"""Linux's own PV Calls frontend in two guests against xensockd in dom0: one device by hand, one made by xl."""
+"""Linux's own PV Calls frontend against xensockd in dom0, in three guests: devices by hand and made by xl."""
 
 from harness.scenario import Domain, Scenario
 
@@ -7,6 +7,7 @@ SCENARIO = Scenario(
     guests=[
         Domain("byhand", "guest.py", later=["pvcalls-family"], start=False),
         Domain("byxl", "guest.py", later=["pvcalls-family"], configuration=['pvcalls=["backend=0"]'], start=False),
+        Domain("again", "again.py", later=["pvcalls-family"], start=False),
     ],
     deadline=200,
 )

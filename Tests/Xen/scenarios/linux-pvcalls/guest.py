@@ -1,8 +1,7 @@
-import select
-
 from xenlab import case, hear, linger, load, note, tell
+from xenlab.conversations import echo_at_once, echoes, is_refused, serve_visits
 from xenlab.family import FamilySocket, connected
-from xenlab.traffic import get, measured, put, round_trips, serve
+from xenlab.traffic import get, measured, put, round_trips
 
 PORT = 7001
 kept = []
@@ -14,9 +13,7 @@ hear("connected")
 
 @case("connects and echoes")
 def _():
-    with connected(*server) as client:
-        client.sendall(b"echo\nhello")
-        assert client.recv(16) == b"hello"
+    echoes(connected(*server))
 
 
 @case("sends 8 MiB, which arrive with the same checksum")
@@ -39,43 +36,19 @@ def _():
 
 @case("has 30 connections at once")
 def _():
-    clients = [connected(*server) for _ in range(30)]
-    for number, client in enumerate(clients):
-        client.sendall(b"echo\n%02d" % number)
-    for number, client in enumerate(clients):
-        assert client.recv(8) == b"%02d" % number
-    for client in clients:
-        client.close()
+    echo_at_once(lambda: connected(*server))
 
 
 @case("is refused by a port that nobody listens on")
 def _():
-    client = FamilySocket()
-    try:
-        client.connect(("127.0.0.1", 1))
-        raise AssertionError("connected to nobody")
-    except ConnectionRefusedError:
-        pass
-    client.close()
+    is_refused(FamilySocket())
     tell("clients")
     hear("checked")
 
 
 @case("binds, listens, polls and accepts")
 def _():
-    listener = FamilySocket()
-    listener.bind(("127.0.0.1", PORT))
-    listener.listen(16)
-    ready = select.poll()
-    ready.register(listener, select.POLLIN)
-    assert ready.poll(0) == []
-    tell("listening", PORT)
-    for _ in range(12):
-        assert ready.poll(10000) == [(listener.fileno(), select.POLLIN)]
-        connection = listener.accept()
-        # One after the other: dom0's clients come so.
-        serve(connection)
-    listener.close()
+    serve_visits(FamilySocket(), PORT, lambda: tell("listening", PORT))
     tell("released", PORT)
 
 

@@ -1,55 +1,15 @@
-import hashlib
-import http.server
-import os
 import socket
 import threading
 
 from xenlab import case, eventually, guest, run, start, store
 from xenlab.leaks import channels_between, descriptors, mapped_grants
 from xenlab.traffic import Reader, Server, digest, get, put, send_row
+from xenlab.web import Web
 
 SIZE = 64 << 20
-DIRECTORY = "/run/served"
 
 one = guest("guest")
 backend = f"/local/domain/0/backend/pvcalls/{one.id}/0"
-uploads = {}
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *arguments):
-        super().__init__(*arguments, directory=DIRECTORY)
-
-    def do_PUT(self):
-        state = hashlib.sha256()
-        left = int(self.headers["Content-Length"])
-        while left and (data := self.rfile.read(min(left, 1 << 16))):
-            state.update(data)
-            left -= len(data)
-        uploads[self.path] = state.hexdigest()
-        self.send_response(201)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def serve_files() -> int:
-    os.makedirs(DIRECTORY)
-    block = os.urandom(1 << 20)
-    state = hashlib.sha256()
-    with open(f"{DIRECTORY}/file", "wb") as file:
-        for number in range(SIZE >> 20):
-            data = number.to_bytes(8, "little") + block[8:]
-            file.write(data)
-            state.update(data)
-    with open(f"{DIRECTORY}/small", "w") as file:
-        file.write("a page from dom0\n")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    one.tell("digest", state.hexdigest())
-    return server.server_address[1]
 
 
 def serve_datagrams() -> int:
@@ -66,7 +26,9 @@ def serve_datagrams() -> int:
 
 
 traffic = Server()
-one.tell("files", serve_files())
+web = Web(SIZE, page="a page from dom0\n")
+one.tell("digest", web.digest)
+one.tell("files", web.port)
 one.tell("traffic", traffic.port)
 one.tell("datagrams", serve_datagrams())
 with open("/etc/hosts", "a") as hosts:
@@ -91,8 +53,8 @@ def _():
 @case("serves the guest's clients", limit=120)
 def _():
     uploaded = one.hear("uploaded", 110)
-    assert uploads["/upload"] == uploaded
-    assert uploads["/direct"] == uploaded
+    assert web.uploads["/upload"] == uploaded
+    assert web.uploads["/direct"] == uploaded
 
 
 @case("reaches a server of an ordinary user in the guest", limit=60)
