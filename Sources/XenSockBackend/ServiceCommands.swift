@@ -16,6 +16,8 @@ extension Service {
 
     /// Performs requests. What ends the session meanwhile only sets `endReason`.
     func performCommands(_ session: Session, budget: Int = commandBudget) {
+        // Another's request, performed within one of this session, came upon this one again.
+        guard !session.isRunning else { return }
         session.isRunning = true
         defer { session.isRunning = false }
         if session.dialect != .xensock2 { return runV1Commands(session) }
@@ -84,9 +86,13 @@ extension Service {
         switch request {
         case .socket(let id, let domain, let type, let number, let port, let page):
             let ret = openSocket(
-                session, id: id.rawValue, domain: domain, type: type, number: number, port: port.rawValue,
-                page: page.rawValue)
-            if ret != 0 { giveBack(port.rawValue, of: session) }
+                session, id: id.rawValue, domain: domain, type: type & ~SocketRequest.posted, number: number,
+                port: port.rawValue, page: page.rawValue)
+            guard ret != 0 else { return incoming.response(0) }
+            let isPosted = type == SocketType.stream | SocketRequest.posted
+            if !isPosted || !keepStillborn(id.rawValue, port: port.rawValue, ret: ret, of: session) {
+                giveBack(port.rawValue, of: session)
+            }
             return incoming.response(ret)
         case .unknown, .poll:
             return incoming.response(0 &- Errno.enotsup)
@@ -94,9 +100,11 @@ extension Service {
             break
         }
         guard let socket = session.sockets[request.id.rawValue] else {
+            if let answer = answerStillborn(request, incoming, of: session) { return answer }
             if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
             return incoming.response(0 &- Errno.ebadf)
         }
+        performPosted(of: socket, before: session)
         defer { settle(socket) }
         switch request {
         case .connect(_, let address, _, let ring, let port):

@@ -24,6 +24,8 @@ final class Session {
     /// those of the sessions that it descends from, and of sockets that it attached.
     var inheritedArenas: Set<UInt64> = []
     var sockets: [UInt64: Service.Socket] = [:]
+    /// By their ids: sockets that a posted SOCKET did not make.
+    var stillborn: [UInt64: Stillborn] = [:]
     /// What it speaks; known from its STORE on. Sockets of `draft1` and `pvcalls1` are apart from the others.
     var dialect = Dialect.xensock2
     var v1Sockets: [UInt64: Service.V1] = [:]

@@ -31,7 +31,10 @@ extension Service {
         guard socket.placeholder >= 0, let port = socket.arena.xen?.port(socket.port) else { return }
         let answered = port.takeAnswered()
         let events = port.events
-        if events != 0 { socket.placeholderEvent(events) }
+        if events != 0 {
+            performPosted(of: socket)
+            socket.placeholderEvent(events)
+        }
         for then in answered { then() }
     }
 

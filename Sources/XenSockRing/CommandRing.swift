@@ -55,6 +55,9 @@ public struct CommandRingFront {
     /// Whether every entry is taken by a request without response.
     public var isFull: Bool { requestsProduced &- responsesConsumed >= layout.count }
 
+    /// Requests whose response was not consumed yet.
+    public var inFlight: UInt32 { requestsProduced &- responsesConsumed }
+
     /// The slot that the next request will take, 0 to count - 1.
     public var nextSlot: UInt32 { requestsProduced & (layout.count &- 1) }
 
@@ -124,6 +127,11 @@ public struct CommandRingBack {
         let available = produced &- requestsConsumed
         if available > layout.count { throw RingViolation() }
         return available == 0 ? nil : layout.entry(page, requestsConsumed)
+    }
+
+    /// Whether a request may be there.
+    public var hasRequest: Bool {
+        SharedWord32(page + CommandRingLayout.requestProducer).loadOrdered() != requestsConsumed
     }
 
     public mutating func consumeRequest() { requestsConsumed &+= 1 }

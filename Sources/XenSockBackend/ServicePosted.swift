@@ -1,0 +1,67 @@
+import XenSockRing
+import XenSockWire
+
+/// A SOCKET that was posted and failed: what its id is answered until RELEASE.
+struct Stillborn {
+    let port: UInt32
+    /// Positive.
+    let errno: Int32
+}
+
+/// Posted requests (docs/PROTOCOL.md, 2.3): those whose answer a frontend does not wait for. What it does next may come
+/// another way than the command ring, and finds them done.
+extension Service {
+    /// How deep sessions are looked at for the sake of others. Each step is another session's request about a third's
+    /// socket, so only a contrived chain is longer.
+    private static var deepest: Int { 16 }
+
+    /// Performs what the session of the socket's arena has asked for by now; no other may post what concerns the socket.
+    ///
+    /// - Parameter session: whose request, behind it, is about to be performed; nil for the hang-up.
+    func performPosted(of socket: Socket, before session: Session? = nil) {
+        if let session, session.arena === socket.arena { return }
+        if let owner = socket.arena.session { performPosted(owner) }
+    }
+
+    /// Performs what was asked for by sessions whose sockets `session` may attach: one of these may be about to be.
+    func performPosted(visibleTo session: Session) {
+        for other in Array(sessions.values) where other !== session {
+            if let arena = other.arena, session.mayShare(arena) { performPosted(other) }
+        }
+    }
+
+    func performPosted(_ session: Session) {
+        guard session.dialect == .xensock2, !session.isRunning, !session.isClosed, !session.isBroken,
+            let ring = session.ring, ring.hasRequest, postedDepth < Self.deepest
+        else { return }
+        postedDepth += 1
+        runCommands(session)
+        postedDepth -= 1
+    }
+
+    /// A posted SOCKET failed: its port stays taken until RELEASE, and each request of its id has the error.
+    ///
+    /// - Returns: false if there is no room for that.
+    func keepStillborn(_ id: UInt64, port: UInt32, ret: Int32, of session: Session) -> Bool {
+        guard let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil,
+            session.sockets[id] == nil, session.stillborn.count < Int(arena.ports)
+        else { return false }
+        if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
+        arena.releasePort(port)
+        // No pair: the service had no room for its descriptors.
+        session.stillborn[id] = Stillborn(port: port, errno: ret == 0 &- Errno.ebadf ? Errno.enfile : 0 &- ret)
+        return true
+    }
+
+    /// - Returns: the answer to a request of a socket that a posted SOCKET did not make; nil for other ids.
+    func answerStillborn(_ request: Request, _ incoming: IncomingRequest, of session: Session) -> Response? {
+        guard let stillborn = session.stillborn[request.id.rawValue] else { return nil }
+        if case .accept = request { return nil }
+        guard case .release = request else { return incoming.response(0 &- stillborn.errno) }
+        session.stillborn[request.id.rawValue] = nil
+        if let arena = session.arena, arena.sockets[Int(stillborn.port)] == nil {
+            arena.status(stillborn.port).free(nextGeneration: arena.nextGeneration(stillborn.port))
+        }
+        return incoming.response(0)
+    }
+}
