@@ -21,14 +21,16 @@ enum Posting {
     /// Sends a request without waiting for its answer. Signals are blocked.
     ///
     /// - Parameters:
-    ///   - input: bytes for the argument slot, at most 8.
+    ///   - input: bytes for the argument slot.
     ///   - note: the word at 4 of the record.
     /// - Returns: false if it was not sent: it is to be waited for.
     private static func post(
         _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64, _ request: Request, input: UInt64 = 0, note: UInt32
     ) -> Bool {
         guard let life = Session.life(state), state.pointee.posting & Promise.order != 0 else { return false }
-        if state.pointee.ring.inFlight >= most {
+        let isSocket = note > 0 && note & isOption == 0
+        // One SOCKET at a time: if it fails the next, or the one behind that, is told itself.
+        if state.pointee.ring.inFlight >= most || isSocket && state.pointee.unansweredSockets > 0 {
             guard let taken = Commands.takeResponses(state, life) else {
                 Session.markDead(state, life)
                 return false
@@ -36,7 +38,8 @@ enum Posting {
             if taken { Session.advance(state) }
         }
         guard let (slot, _) = Commands.reserve(state, mask) else { return false }
-        guard state.pointee.ring.inFlight < most, let base = state.pointee.base,
+        guard state.pointee.ring.inFlight < most, !isSocket || state.pointee.unansweredSockets == 0,
+            let base = state.pointee.base,
             let domain = Commands.ownDomain(state),
             let argument = ArgumentArea(base: base + Arena.argumentsOffset).slot(slot)
         else {
@@ -53,6 +56,7 @@ enum Posting {
         let record = Session.exchange(state, slot)
         SharedWord32(record + 4).store(note)
         SharedWord32(record).storeOrdered(Commands.Progress.posted)
+        if isSocket { state.pointee.unansweredSockets &+= 1 }
         let mustNotify = state.pointee.ring.push()
         Session.unlock(state)
         if mustNotify { domain.notify(Arena.commandRingPort) }
@@ -66,6 +70,7 @@ enum Posting {
             return
         }
         guard note > 0, note < state.pointee.ports, let base = state.pointee.base else { return }
+        state.pointee.unansweredSockets &-= 1
         if response.ret == 0 {
             SocketStatus(line: base + Arena.statusOffset(port: note)).set(StatusLine.Flag.unanswered, false)
         } else {

@@ -39,6 +39,8 @@ struct SessionState {
     /// What may be posted (`Posting.Promise`), and which kinds of sockets and options have succeeded.
     var posting: UInt32
     var knownSockets: UInt32
+    /// Posted SOCKETs without an answer yet.
+    var unansweredSockets: UInt32
     var knownOptions: KnownOptions
     var ring: CommandRingFront
 }
@@ -342,6 +344,7 @@ enum Session {
         let options = Nodes.has(frame + nodes, length &- nodes, "feature-options\u{0}1\u{0}")
         state.pointee.posting = (ordered ? Posting.Promise.order : 0) | (options ? Posting.Promise.options : 0)
         state.pointee.knownSockets = Posting.knownAtFirst
+        state.pointee.unansweredSockets = 0
         state.pointee.knownOptions = KnownOptions()
         memset(mappedOrder(state, 0), 0, Int(XenSession.maximumPorts) &* 4)
         state.pointee.ring = CommandRingFront(
