@@ -9,21 +9,25 @@ extension Service {
     /// For how many others one counts that moves datagrams, or maps a guest's ring: it can take as long as a ring holds.
     static var movingCost: Int { 8 }
 
-    func runCommands(_ session: Session) {
-        performCommands(session)
+    func runCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
+        performCommands(session, budget: budget, most: most)
         if let reason = session.endReason { end(session, reason: reason) }
     }
 
     /// Performs requests. What ends the session meanwhile only sets `endReason`.
-    func performCommands(_ session: Session, budget: Int = commandBudget) {
+    ///
+    /// - Parameters:
+    ///   - budget: of what they cost.
+    ///   - most: of their number.
+    func performCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
         // Another's request, performed within one of this session, came upon this one again.
         guard !session.isRunning else { return }
         session.isRunning = true
         defer { session.isRunning = false }
         if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
-            var spent = 0
-            while spent < budget {
+            var (spent, count) = (0, 0)
+            while spent < budget, count < most {
                 guard !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
@@ -32,6 +36,7 @@ extension Service {
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
                 session.ring?.consumeRequest()
                 spent += Self.cost(incoming, session)
+                count += 1
                 let response = execute(incoming, of: session)
                 guard !session.isBroken else { return }
                 if let response { answer(response, to: session) }

@@ -15,27 +15,38 @@ extension Service {
     /// socket, so only a contrived chain is longer.
     private static var deepest: Int { 16 }
 
-    /// Performs what the session of the socket's arena has asked for by now; no other may post what concerns the socket.
+    /// Performs what the session of the socket's arena has asked for by now about the socket; no other may post that. What
+    /// stands behind it may have been asked for later than what comes now.
     ///
     /// - Parameter session: whose request, behind it, is about to be performed; nil for the hang-up.
     func performPosted(of socket: Socket, before session: Session? = nil) {
         if let session, session.arena === socket.arena { return }
-        if let owner = socket.arena.session { performPosted(owner) }
+        guard let owner = socket.arena.session else { return }
+        for reference in socket.references where reference.session == owner.id {
+            performPosted(owner) { SharedWord64($0 + EntryLayout.id).load() == reference.id }
+        }
     }
 
     /// Performs what was asked for by sessions whose sockets `session` may attach: one of these may be about to be.
     func performPosted(visibleTo session: Session) {
         for other in Array(sessions.values) where other !== session {
-            if let arena = other.arena, session.mayShare(arena) { performPosted(other) }
+            if let arena = other.arena, session.mayShare(arena) { performSockets(of: other) }
         }
     }
 
-    func performPosted(_ session: Session) {
+    /// Makes the sockets that a session has asked for by now.
+    func performSockets(of session: Session) {
+        performPosted(session) { SharedWord32($0 + EntryLayout.command).load() == Command.socket.rawValue }
+    }
+
+    /// Performs requests, up to the last one that is as `matches` says.
+    private func performPosted(_ session: Session, upTo matches: (UnsafeMutableRawPointer) -> Bool) {
         guard session.dialect == .xensock2, !session.isRunning, !session.isClosed, !session.isBroken,
-            let ring = session.ring, ring.hasRequest, postedDepth < Self.deepest
+            postedDepth < Self.deepest, let count = session.ring?.last(where: matches), count > 0
         else { return }
         postedDepth += 1
-        runCommands(session)
+        // Whatever they cost: the ring holds no more than 32.
+        runCommands(session, budget: .max, most: count)
         postedDepth -= 1
     }
 

@@ -191,7 +191,7 @@ final class XenSessions: XenConnection {
         else { return 0 &- Errno.enoent }
         let (name, port) = (request.u64(XenSession.Entry.socket), request.u32(XenSession.Entry.port))
         // The socket may be one that was only asked for.
-        if let owner = arena.session { service.performPosted(owner) }
+        if let owner = arena.session { service.performSockets(of: owner) }
         guard arena.isSocketPort(port), let socket = arena.sockets[Int(port)], socket.placeholder >= 0,
             arena.generation(port) == request.u32(XenSession.Entry.generation)
         else { return 0 &- Errno.ebadf }

@@ -129,9 +129,18 @@ public struct CommandRingBack {
         return available == 0 ? nil : layout.entry(page, requestsConsumed)
     }
 
-    /// Whether a request may be there.
-    public var hasRequest: Bool {
-        SharedWord32(page + CommandRingLayout.requestProducer).loadOrdered() != requestsConsumed
+    /// The place of the last request that waits and is as `matches` says, counted from 1; 0 if there is none. Consumes
+    /// nothing.
+    ///
+    /// - Parameter matches: looks at an entry, which its writer may still change.
+    public func last(where matches: (UnsafeMutableRawPointer) -> Bool) -> Int {
+        let produced = SharedWord32(page + CommandRingLayout.requestProducer).loadOrdered()
+        var waiting = min(produced &- requestsConsumed, layout.count)
+        while waiting > 0 {
+            if matches(layout.entry(page, requestsConsumed &+ waiting &- 1)) { return Int(waiting) }
+            waiting &-= 1
+        }
+        return 0
     }
 
     public mutating func consumeRequest() { requestsConsumed &+= 1 }

@@ -105,7 +105,7 @@ extension ServiceTests {
             let heir = try TestClient.connected(path: fixture.path)
             for port in 1..<40 as Range<UInt32> {
                 let socket = try TestSocket(owner, port: port)
-                    // The service is not told that there is a request.
+                // The service is not told that there is a request.
                 try RequestCodec(.xensock2).encode(
                     request(socket, domain: AF_INET), requestID: owner.ring.nextSlot, into: owner.ring.nextRequest())
                 _ = owner.ring.push()
