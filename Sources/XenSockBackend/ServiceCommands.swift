@@ -34,6 +34,7 @@ extension Service {
                     return
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
+                if most == .max, overtakes(incoming, session) { return queue(session) }
                 session.ring?.consumeRequest()
                 spent += Self.cost(incoming, session)
                 count += 1

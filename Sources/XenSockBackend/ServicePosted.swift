@@ -50,6 +50,17 @@ extension Service {
         postedDepth -= 1
     }
 
+    /// Whether a posted SOCKET was found before its PORT: then what else came before that, as hang-ups, was not looked at
+    /// either, and nobody waits whose next request would show it. Once for each: the next turn begins with all that.
+    func overtakes(_ incoming: IncomingRequest, _ session: Session) -> Bool {
+        guard case .success(.socket(_, _, let type, _, let port, _)) = incoming.content, let arena = session.arena,
+            type & SocketRequest.posted != 0, arena.xen == nil, arena.pending[port.rawValue] == nil,
+            session.hasOvertaken != incoming.id.rawValue, !session.isEnding
+        else { return false }
+        session.hasOvertaken = incoming.id.rawValue
+        return true
+    }
+
     /// A posted SOCKET failed: its port stays taken until RELEASE, and each request of its id has the error.
     ///
     /// - Returns: false if there is no room for that.

@@ -51,6 +51,10 @@ final class Session {
     /// Its requests are being performed; `endReason`: then it ends.
     var isRunning = false
     var endReason: String?
+    /// The last posted SOCKET that was put off to the next turn.
+    var hasOvertaken: UInt64?
+    /// Its last requests are being performed.
+    var isEnding = false
     /// It broke the protocol: no further request of it is performed.
     var isBroken = false
 
