@@ -37,6 +37,10 @@ public final class Service {
     /// Sockets whose query is with the resolver.
     var queries: [UInt64: Socket] = [:]
     var nextQuery: UInt64 = 1
+    /// Sessions whose requests are being performed because another's come behind them.
+    var postedDepth = 0
+    /// Whether the sockets are of this kernel, whose options are known.
+    let hasOwnNetwork: Bool
 
     // Work. Two lists each: what is queued during a turn comes in the next one.
     var readySockets: [Socket] = []
@@ -80,6 +84,7 @@ public final class Service {
         kernel = LinuxKernel(network: network, placeholders: XenPlaceholders())
         // Another service behind this one looks around as well: both must leave a processor to who has work.
         alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)) - (network == nil ? 0 : 1))
+        hasOwnNetwork = network == nil
         self.configuration = configuration
         self.policy = policy
         self.resolver = resolver
@@ -214,6 +219,7 @@ public final class Service {
             socket.networkEvent(kernel.completed(socket.network, events: events))
             settle(socket)
         case .placeholder(let socket):
+            if events & (EpollEvents.hangup | EpollEvents.error) != 0 { performPosted(of: socket) }
             socket.placeholderEvent(events)
             settle(socket)
         case .v1Network(let local):

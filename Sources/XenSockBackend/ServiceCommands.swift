@@ -9,27 +9,35 @@ extension Service {
     /// For how many others one counts that moves datagrams, or maps a guest's ring: it can take as long as a ring holds.
     static var movingCost: Int { 8 }
 
-    func runCommands(_ session: Session) {
-        performCommands(session)
+    func runCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
+        performCommands(session, budget: budget, most: most)
         if let reason = session.endReason { end(session, reason: reason) }
     }
 
     /// Performs requests. What ends the session meanwhile only sets `endReason`.
-    func performCommands(_ session: Session, budget: Int = commandBudget) {
+    ///
+    /// - Parameters:
+    ///   - budget: of what they cost.
+    ///   - most: of their number.
+    func performCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
+        // Another's request, performed within one of this session, came upon this one again.
+        guard !session.isRunning else { return }
         session.isRunning = true
         defer { session.isRunning = false }
         if session.dialect != .xensock2 { return runV1Commands(session) }
         do {
-            var spent = 0
-            while spent < budget {
+            var (spent, count) = (0, 0)
+            while spent < budget, count < most {
                 guard !session.isBroken, let ring = session.ring else { return }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
                     return
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
+                if most == .max, overtakes(incoming, session) { return queue(session) }
                 session.ring?.consumeRequest()
                 spent += Self.cost(incoming, session)
+                count += 1
                 let response = execute(incoming, of: session)
                 guard !session.isBroken else { return }
                 if let response { answer(response, to: session) }
@@ -84,9 +92,13 @@ extension Service {
         switch request {
         case .socket(let id, let domain, let type, let number, let port, let page):
             let ret = openSocket(
-                session, id: id.rawValue, domain: domain, type: type, number: number, port: port.rawValue,
-                page: page.rawValue)
-            if ret != 0 { giveBack(port.rawValue, of: session) }
+                session, id: id.rawValue, domain: domain, type: type & ~SocketRequest.posted, number: number,
+                port: port.rawValue, page: page.rawValue)
+            guard ret != 0 else { return incoming.response(0) }
+            let isPosted = type == SocketType.stream | SocketRequest.posted
+            if !isPosted || !keepStillborn(id.rawValue, port: port.rawValue, ret: ret, of: session) {
+                giveBack(port.rawValue, of: session)
+            }
             return incoming.response(ret)
         case .unknown, .poll:
             return incoming.response(0 &- Errno.enotsup)
@@ -94,9 +106,11 @@ extension Service {
             break
         }
         guard let socket = session.sockets[request.id.rawValue] else {
+            if let answer = answerStillborn(request, incoming, of: session) { return answer }
             if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
             return incoming.response(0 &- Errno.ebadf)
         }
+        performPosted(of: socket, before: session)
         defer { settle(socket) }
         switch request {
         case .connect(_, let address, _, let ring, let port):

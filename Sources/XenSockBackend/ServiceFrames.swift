@@ -84,6 +84,8 @@ extension Service {
                 answer.append(node: Node.maximumPageOrder, "\(XenSockWire.Arena.maximumOrder)")
                 answer.append(node: Node.functionCalls, "1")
                 answer.append(node: Node.featureXenSock2, "1")
+                answer.append(node: Node.featurePosted, "1")
+                if hasOwnNetwork { answer.append(node: Node.featureOptions, "1") }
                 answer.append(node: Node.state, "\(XenBusState.initWait.rawValue)")
             case .failure(let error):
                 refusal = error.number
@@ -217,9 +219,9 @@ extension Service {
     /// The socket whose program's end `descriptor` is, if the session may know it as `id`.
     private func attachable(_ descriptor: Int32, as id: UInt64, in session: Session) -> Result<Socket, WireError> {
         guard descriptor >= 0 else { return .failure(WireError(Errno.emfile)) }
-        guard let cookie = kernel.cookie(descriptor), let socket = cookies[cookie] else {
-            return .failure(WireError(Errno.ebadf))
-        }
+        guard let cookie = kernel.cookie(descriptor) else { return .failure(WireError(Errno.ebadf)) }
+        if cookies[cookie] == nil { performPosted(visibleTo: session) }
+        guard let socket = cookies[cookie] else { return .failure(WireError(Errno.ebadf)) }
         guard session.mayShare(socket.arena) else { return .failure(WireError(Errno.eacces)) }
         if isQuestion(id) { return .success(socket) }
         if let known = session.sockets[id] {

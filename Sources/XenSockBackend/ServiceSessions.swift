@@ -130,6 +130,7 @@ extension Service {
         guard !session.isClosed else { return }
         guard !session.isRunning else { return session.endReason = reason }
         // The dead may have asked for what its sockets, which live on elsewhere, still need.
+        session.isEnding = true
         performCommands(session, budget: Self.commandBudget * Self.movingCost)
         session.isClosed = true
         LockRecovery.breakLocks(of: session) { settle($0) }

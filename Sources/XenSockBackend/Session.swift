@@ -24,6 +24,8 @@ final class Session {
     /// those of the sessions that it descends from, and of sockets that it attached.
     var inheritedArenas: Set<UInt64> = []
     var sockets: [UInt64: Service.Socket] = [:]
+    /// By their ids: sockets that a posted SOCKET did not make.
+    var stillborn: [UInt64: Stillborn] = [:]
     /// What it speaks; known from its STORE on. Sockets of `draft1` and `pvcalls1` are apart from the others.
     var dialect = Dialect.xensock2
     var v1Sockets: [UInt64: Service.V1] = [:]
@@ -49,6 +51,10 @@ final class Session {
     /// Its requests are being performed; `endReason`: then it ends.
     var isRunning = false
     var endReason: String?
+    /// The last posted SOCKET that was put off to the next turn.
+    var hasOvertaken: UInt64?
+    /// Its last requests are being performed.
+    var isEnding = false
     /// It broke the protocol: no further request of it is performed.
     var isBroken = false
 

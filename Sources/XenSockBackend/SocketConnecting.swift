@@ -23,8 +23,10 @@ extension BackendSocket {
         var result = kernel.connect(network, address)
         if result == 0 &- Errno.einprogress {
             // On one host a connect is mostly decided when the call returns; asking here saves the program a wait.
-            guard kernel.poll(network, .output).isEmpty else {
-                let error = takeNetworkError()
+            let ready = kernel.poll(network, .output)
+            guard ready.isEmpty else {
+                // Without these no error is pending.
+                let error = ready.isDisjoint(with: [.error, .hangup]) ? 0 : takeNetworkError()
                 if error == 0 { return established() }
                 // Refused at once, but after the call began: a program that does not wait learns it by SO_ERROR.
                 guarded { () throws(RingViolation) in try fail(error) }

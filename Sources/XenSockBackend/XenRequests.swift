@@ -25,12 +25,13 @@ struct XenRequest {
     /// - Parameters:
     ///   - ret: 0 or a negative errno.
     ///   - value: the word at 24.
-    func answer(_ ret: Int32, value: UInt32, into slot: UnsafeMutableRawPointer) {
+    ///   - features: the word at 28.
+    func answer(_ ret: Int32, value: UInt32, features: UInt32, into slot: UnsafeMutableRawPointer) {
         var answer = InlineArray<8, UInt64>(repeating: 0)
         answer[0] = words[0]
         answer[1] = UInt64(UInt32(bitPattern: ret))
         answer[2] = id
-        answer[3] = UInt64(value)
+        answer[3] = UInt64(features) << 32 | UInt64(value)
         for index in 0..<8 { SharedWord64(slot + index * 8).store(answer[index]) }
     }
 }

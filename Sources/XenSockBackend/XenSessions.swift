@@ -76,7 +76,7 @@ final class XenSessions: XenConnection {
         switch XenSession.Command(rawValue: request.command) {
         case .session:
             switch open(request) {
-            case .success(let number): answer(request, 0, value: number)
+            case .success(let number): answer(request, 0, value: number, features: XenSession.postedFeature)
             case .failure(let error): answer(request, error.ret)
             }
         case .end:
@@ -93,10 +93,10 @@ final class XenSessions: XenConnection {
         }
     }
 
-    private func answer(_ request: XenRequest, _ ret: Int32, value: UInt32 = 0) {
+    private func answer(_ request: XenRequest, _ ret: Int32, value: UInt32 = 0, features: UInt32 = 0) {
         guard !isClosed else { return }
         nonsense = ret == 0 &- Errno.einval ? nonsense + 1 : 0
-        request.answer(ret, value: value, into: ring.nextResponse())
+        request.answer(ret, value: value, features: features, into: ring.nextResponse())
         ring.pushResponse()
         if ring.publishResponses() { device.notify(port) }
     }
@@ -190,6 +190,8 @@ final class XenSessions: XenConnection {
             let arena = arenas[request.u64(XenSession.Entry.owner)]
         else { return 0 &- Errno.enoent }
         let (name, port) = (request.u64(XenSession.Entry.socket), request.u32(XenSession.Entry.port))
+        // The socket may be one that was only asked for.
+        if let owner = arena.session { service.performSockets(of: owner) }
         guard arena.isSocketPort(port), let socket = arena.sockets[Int(port)], socket.placeholder >= 0,
             arena.generation(port) == request.u32(XenSession.Entry.generation)
         else { return 0 &- Errno.ebadf }

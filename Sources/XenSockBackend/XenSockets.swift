@@ -32,7 +32,10 @@ extension Service {
         let answered = port.takeAnswered()
         if socket.agentRelay != nil { socket.lookAtAgent(port) }
         let events = port.events
-        if events != 0 { socket.placeholderEvent(events) }
+        if events != 0 {
+            performPosted(of: socket)
+            socket.placeholderEvent(events)
+        }
         for then in answered { then() }
     }
 

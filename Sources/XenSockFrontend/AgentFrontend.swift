@@ -152,8 +152,9 @@
         /// SO_LINGER of no time, ahead of the bytes that still stand in `out`: they are for nobody any more.
         public static func prepareAbort(_ handle: SocketHandle) {
             if handle.isV1 { return }
-            var linger: (Int32, Int32) = (1, 0)
             let taken = handle.socket.output.consumerValue().index
+            if Posting.abort(handle, at: taken) { return }
+            var linger: (Int32, Int32) = (1, 0)
             _ = withUnsafeBytes(of: &linger) {
                 Frontend.command(
                     handle,
@@ -221,12 +222,8 @@
         public static func openResolver(query: UnsafeRawBufferPointer) -> Int {
             let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
             let fd = Birth.open(flags: flags) { state, mask, port, id in
-                Commands.exchangeBlocked(
-                    state, mask,
-                    .socket(
-                        id: id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
-                        eventChannel: EventChannelPort(port),
-                        indexesPage: Session.indexesReference(state, port)))
+                Posting.socket(
+                    state, mask, port, id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0)
             }
             guard fd >= 0, let handle = find(Int32(fd)) else { return fd >= 0 ? -Int(ENETDOWN) : fd }
             let connected = Frontend.connect(handle, to: SocketAddress())

@@ -81,6 +81,8 @@ enum Birth {
             return bound
         }
         let response = request(state, mask, port, entry.id)
+        // Who inherits it may look what it is before the service has.
+        if status.has(StatusLine.Flag.unanswered) { LocalDomain.narrow(pair.first) }
         if !Session.isAlive(state, life) {
             _ = Kernel.close(pair.first)
             return -Int(ENETDOWN)
@@ -114,6 +116,7 @@ struct IndexesPageWriter {
 
     /// Zeroes the index words, for a socket that begins.
     func clear() {
+        KnownNames.forget(page)
         IndexWord(page + InProducer.offset).store(.init(rawValue: 0))
         IndexWord(page + InConsumer.offset).store(.init(rawValue: 0))
         IndexWord(page + OutProducer.offset).store(.init(rawValue: 0))

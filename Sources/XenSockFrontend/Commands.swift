@@ -265,6 +265,9 @@ enum Commands {
             let record = Session.exchange(state, response.requestID)
             let progress = SharedWord32(record).load()
             if progress == Progress.posted {
+                if state.pointee.dialect == 0 {
+                    Posting.answered(state, note: SharedWord32(record + 4).load(), response)
+                }
                 SharedWord32(record).storeOrdered(Progress.free)
                 continue
             }

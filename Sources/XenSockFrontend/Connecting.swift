@@ -201,6 +201,9 @@ extension Frontend {
             inheritSendLimit(Int32(truncatingIfNeeded: result), from: listener)
         }
         if result >= 0, result <= 2, let handle = find(Int32(result)) { relayIfStandard(handle, as: handle.fd) }
+        if result >= 0, let handle = find(Int32(result)), let names = KnownNames(handle) {
+            names.store(peer, peer: true, now: names.now)
+        }
         if result >= 0 { return delivered(Int32(result), of: listener, peer, address, length) }
         return result
     }
@@ -249,6 +252,7 @@ extension StreamSocket {
         let held = lock.acquire(tag)
         let value = ring.producerValue()
         if value.tokens > 0, ring.disarm(value) { eat(value.tokens) }
+        KnownNames.forget(indexes)
         IndexWord(indexes + InProducer.offset).store(.init(rawValue: 0))
         IndexWord(indexes + InConsumer.offset).store(.init(rawValue: 0))
         IndexWord(indexes + OutProducer.offset).store(.init(rawValue: 0))

@@ -36,6 +36,12 @@ public struct SocketHandle {
         return type == UInt32(SOCK_DGRAM.rawValue) || type == UInt32(SOCK_RAW.rawValue)
     }
 
+    /// Whether it is a socket of this session that may not have come to be (`Posting`).
+    var isUnanswered: Bool {
+        guard status.has(StatusLine.Flag.unanswered), let state = Session.state else { return false }
+        return entry.arena == Int(state.pointee.arena) && Session.life(state) != nil
+    }
+
     /// Whether it is an AF_UNIX socket of the backend domain.
     @inline(__always)
     var isUnix: Bool { status.word(StatusLine.kind).load() >> 16 == UInt32(SocketAddress.unix) }
@@ -272,7 +278,9 @@ enum Descriptors {
         let linger = handle.status.linger.load()
         if linger > 0, handle.status.generation == handle.entry.generation { return awaitDelivery(handle, linger) }
         let isReset = handle.isRelayed && handle.isReset
-        if isReset || handle.status.flags & (StatusLine.Flag.bound | StatusLine.Flag.listening) != 0 {
+        let told = StatusLine.Flag.bound | StatusLine.Flag.listening
+        // A SOCKET that may have failed holds its port until RELEASE.
+        if isReset || handle.status.flags & told != 0 || handle.isUnanswered {
             _ = Commands.exchange(.release(id: handle.entry.id, reuse: false))
         }
     }

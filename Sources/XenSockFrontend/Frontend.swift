@@ -27,12 +27,9 @@ public enum Frontend {
         }
         if dialect != .xensock2 { return v1Socket(domain: domain, flags: flags, protocol: `protocol`) }
         return Birth.open(flags: flags) { state, mask, port, id in
-            Commands.exchangeBlocked(
-                state, mask,
-                .socket(
-                    id: id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
-                    protocol: UInt32(bitPattern: `protocol`), eventChannel: EventChannelPort(port),
-                    indexesPage: Session.indexesReference(state, port)))
+            Posting.socket(
+                state, mask, port, id, domain: UInt32(bitPattern: domain), type: UInt32(bitPattern: kind),
+                protocol: UInt32(bitPattern: `protocol`))
         }
     }
 
@@ -165,10 +162,17 @@ public enum Frontend {
         if Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
         guard UserMemory.isAccessible(address, min(Int(length.pointee), 16), writing: true) else { return -Int(EFAULT) }
         if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
+        let known = KnownNames(handle)
+        if let name = known?.name(peer: peer) {
+            length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
+            return 0
+        }
+        let now = known?.now
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
         if response.ret != 0 { return Int(response.ret) }
         guard let name = response.address else { return -Int(EIO) }
+        if let now { known?.store(name, peer: peer, now: now) }
         length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
         return 0
     }

@@ -98,7 +98,7 @@ extension Frontend {
             handle.status.set(tellsUnread, value.loadUnaligned(as: Int32.self) != 0)
         }
         if result == 0, level == SOL_SOCKET, let value, length >= 4 { noteBuffer(handle, name, value) }
-        if result == 0, level == SOL_SOCKET, !handle.isDatagram { noteSetting(handle, name) }
+        if result == 0, level == SOL_SOCKET, !handle.isDatagram, let value { noteSetting(handle, name, value) }
         if result == 0, level == SOL_SOCKET, name == 45 /* SO_SELECT_ERR_QUEUE */, length >= 4, let value {
             handle.status.set(StatusLine.Flag.errorQueueIsUrgent, value.loadUnaligned(as: Int32.self) != 0)
         }
@@ -114,18 +114,22 @@ extension Frontend {
             present = min(present, 4)
             guard UserMemory.isAccessible(value, present, writing: false) else { return -Int(EFAULT) }
         }
+        if let value, Posting.setOption(handle, level: level, name: name, value, length: UInt32(present)) { return 0 }
         let response = command(
             handle,
             .setsockopt(
                 id: handle.entry.id, level: level, name: name, length: length,
                 outProducer: handle.socket.output.produced),
             input: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : present))
+        if response.ret == 0, let value {
+            Posting.succeeded(handle, level: level, name: name, value, length: UInt32(present))
+        }
         return Int(response.ret)
     }
 
     /// Options that the backend accepted and that the frontend's own calls follow.
-    private static func noteSetting(_ handle: SocketHandle, _ name: Int32) {
-        if name == Int32(SO_LINGER) { return noteLinger(handle) }
+    private static func noteSetting(_ handle: SocketHandle, _ name: Int32, _ setting: UnsafeRawPointer) {
+        if name == Int32(SO_LINGER) { return noteLinger(handle, setting) }
         // SO_RCVLOWAT, SO_PEEK_OFF, SO_OOBINLINE.
         guard name == 18 || name == 42 || name == 10 else { return }
         var value: Int32 = 0
@@ -141,13 +145,11 @@ extension Frontend {
         }
     }
 
-    private static func noteLinger(_ handle: SocketHandle) {
-        var value: (on: Int32, seconds: Int32) = (0, 0)
-        var length = socklen_t(8)
-        let result = withUnsafeMutablePointer(to: &value) {
-            getOption(handle, level: Int32(SOL_SOCKET), name: Int32(SO_LINGER), $0, &length)
-        }
-        if result == 0 { handle.status.linger.store(value.on == 0 ? 0 : UInt32(bitPattern: max(value.seconds, 0))) }
+    /// What was accepted had both words; Linux keeps them as they are.
+    private static func noteLinger(_ handle: SocketHandle, _ setting: UnsafeRawPointer) {
+        let isOn = setting.loadUnaligned(as: Int32.self) != 0
+        let seconds = setting.loadUnaligned(fromByteOffset: 4, as: Int32.self)
+        handle.status.linger.store(isOn ? UInt32(bitPattern: max(seconds, 0)) : 0)
     }
 
     /// SO_SNDBUF (and SO_SNDBUFFORCE) bounds what stands in `out`, too.

@@ -14,12 +14,8 @@ enum ResolverExchange {
     /// - Returns: the answer's length, at least 16 and bounded by `answer`; or a negative errno.
     static func run(_ query: UnsafeRawBufferPointer, _ answer: UnsafeMutableRawBufferPointer) -> Int {
         let fd = Birth.open(flags: Int32(SOCK_CLOEXEC.rawValue)) { state, mask, port, id in
-            Commands.exchangeBlocked(
-                state, mask,
-                .socket(
-                    id: id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
-                    eventChannel: EventChannelPort(port),
-                    indexesPage: Session.indexesReference(state, port)))
+            Posting.socket(
+                state, mask, port, id, domain: Resolver.domain, type: UInt32(SOCK_STREAM.rawValue), protocol: 0)
         }
         if fd < 0 { return fd }
         defer { _ = Descriptors.close(Int32(fd)) }

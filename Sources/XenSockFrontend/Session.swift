@@ -36,6 +36,12 @@ struct SessionState {
     var dialect: UInt32
     /// 1: the arena is on Xen, its rings are mapped one by one (`GrantedRings`).
     var isGranted: UInt32
+    /// What may be posted (`Posting.Promise`), and which kinds of sockets and options have succeeded.
+    var posting: UInt32
+    var knownSockets: UInt32
+    /// Posted SOCKETs without an answer yet.
+    var unansweredSockets: UInt32
+    var knownOptions: KnownOptions
     var ring: CommandRingFront
 }
 
@@ -334,6 +340,12 @@ enum Session {
         state.pointee.looks = Kernel.processors() > 1 ? 400 : 0
         state.pointee.dialect = dialect.number
         state.pointee.isGranted = record.isGranted
+        let ordered = Nodes.has(frame + nodes, length &- nodes, "feature-posted\u{0}1\u{0}")
+        let options = Nodes.has(frame + nodes, length &- nodes, "feature-options\u{0}1\u{0}")
+        state.pointee.posting = (ordered ? Posting.Promise.order : 0) | (options ? Posting.Promise.options : 0)
+        state.pointee.knownSockets = Posting.knownAtFirst
+        state.pointee.unansweredSockets = 0
+        state.pointee.knownOptions = KnownOptions()
         memset(mappedOrder(state, 0), 0, Int(XenSession.maximumPorts) &* 4)
         state.pointee.ring = CommandRingFront(
             page: base + Arena.commandRingOffset, layout: dialect == .draft1 ? .draft1 : .pvcalls)

@@ -119,6 +119,15 @@ public struct SocketStatus {
 
     func setSendLimit(_ limit: UInt32) { word(StatusLine.sendLimit).store(limit) }
 
+    /// Shows a socket that the service has yet to make, as it will.
+    func begin(domain: UInt32, type: UInt32) {
+        word(StatusLine.error).store(0)
+        urgent.store(0)
+        word(StatusLine.kind).store(
+            StatusLine.kind(domain: UInt16(truncatingIfNeeded: domain), type: UInt16(truncatingIfNeeded: type)))
+        word(StatusLine.state).storeOrdered(StatusLine.State.open.rawValue)
+    }
+
     /// Resets the frontend's half for a new socket.
     func clear(flags: UInt32) {
         SharedWord64(line + StatusLine.receiveLock).store(0)

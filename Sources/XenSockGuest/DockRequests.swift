@@ -83,9 +83,10 @@ extension Dock {
                     let number = word(EntryLayout.requestID)
                     let ret = Int32(bitPattern: word(EntryLayout.Response.ret))
                     let value = word(XenSession.Entry.number)
+                    let features = word(XenSession.Entry.features)
                     connection.ring.consumeResponse()
                     guard let request = requests.sent.removeValue(forKey: number) else { throw RingViolation() }
-                    answered(request, ret, value)
+                    answered(request, ret, value, features: features)
                     guard connection.isOpen else { return }
                 }
             } while !connection.ring.awaitResponse()
@@ -95,9 +96,11 @@ extension Dock {
         send()
     }
 
-    private func answered(_ request: DockRequest, _ ret: Int32, _ value: UInt32) {
+    private func answered(_ request: DockRequest, _ ret: Int32, _ value: UInt32, features: UInt32) {
         switch request {
-        case .session(let session): opened(session, ret, number: value)
+        case .session(let session):
+            session.features = features
+            opened(session, ret, number: value)
         case .end(let session):
             session.phase = .ended
             for placeholder in session.placeholders.values where isUnused(placeholder, of: session) {

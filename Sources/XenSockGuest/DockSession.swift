@@ -39,6 +39,8 @@ final class DockSession {
     var memory: Memory?
     /// The backend's number of it, from SESSION's answer on.
     var number: UInt32 = 0
+    /// What the backend's answer to SESSION said it can (docs/PROTOCOL.md 3.7).
+    var features: UInt32 = 0
     var isAwake = false
     var placeholders: [UInt32: DockPlaceholder] = [:]
     /// The pages of each port that ever had a socket.

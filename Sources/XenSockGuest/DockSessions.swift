@@ -132,6 +132,7 @@ extension Dock {
         answer.append(node: Node.maximumPageOrder, "\(Arena.maximumOrder)")
         answer.append(node: Node.functionCalls, "1")
         answer.append(node: Node.featureXenSock2, "1")
+        if session.features & XenSession.postedFeature != 0 { answer.append(node: Node.featurePosted, "1") }
         answer.append(node: Node.controlOffset, "\(memory.control.offset)")
         answer.append(node: Node.state, "\(XenBusState.initWait.rawValue)")
         send(answer, memory.control.descriptor, memory.doorbell, to: session)

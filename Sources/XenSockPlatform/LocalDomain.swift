@@ -40,6 +40,9 @@ public struct LocalDomain: FrontendDomain {
         _ = setBuffer(placeholder, 2)
     }
 
+    /// Gives a placeholder the send buffer that it is known by, and that one filler fills.
+    public static func narrow(_ placeholder: Int32) { set(placeholder, Int32(SO_SNDBUF), 1) }
+
     /// Sets an option of SOL_SOCKET of a placeholder that carries a stream's bytes: what the kernel's own calls do there.
     public static func set(_ placeholder: Int32, _ name: Int32, _ value: Int32) {
         var value = value

@@ -55,6 +55,9 @@ public struct CommandRingFront {
     /// Whether every entry is taken by a request without response.
     public var isFull: Bool { requestsProduced &- responsesConsumed >= layout.count }
 
+    /// Requests whose response was not consumed yet.
+    public var inFlight: UInt32 { requestsProduced &- responsesConsumed }
+
     /// The slot that the next request will take, 0 to count - 1.
     public var nextSlot: UInt32 { requestsProduced & (layout.count &- 1) }
 
@@ -124,6 +127,20 @@ public struct CommandRingBack {
         let available = produced &- requestsConsumed
         if available > layout.count { throw RingViolation() }
         return available == 0 ? nil : layout.entry(page, requestsConsumed)
+    }
+
+    /// The place of the last request that waits and is as `matches` says, counted from 1; 0 if there is none. Consumes
+    /// nothing.
+    ///
+    /// - Parameter matches: looks at an entry, which its writer may still change.
+    public func last(where matches: (UnsafeMutableRawPointer) -> Bool) -> Int {
+        let produced = SharedWord32(page + CommandRingLayout.requestProducer).loadOrdered()
+        var waiting = min(produced &- requestsConsumed, layout.count)
+        while waiting > 0 {
+            if matches(layout.entry(page, requestsConsumed &+ waiting &- 1)) { return Int(waiting) }
+            waiting &-= 1
+        }
+        return 0
     }
 
     public mutating func consumeRequest() { requestsConsumed &+= 1 }

@@ -106,3 +106,9 @@ public enum Draft1 {
         public static let ret = 16
     }
 }
+
+/// What SOCKET's `type` says beside the type (docs/PROTOCOL.md 2.3).
+public enum SocketRequest {
+    /// Nobody waits for the answer: a failure is that of later requests.
+    public static let posted: UInt32 = 1 << 16
+}

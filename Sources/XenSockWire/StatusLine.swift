@@ -56,6 +56,8 @@ public enum StatusLine {
         public static let urgentInline: UInt32 = 256
         /// SO_SELECT_ERR_QUEUE: a datagram socket's error queue shows as PRI too.
         public static let errorQueueIsUrgent: UInt32 = 2048
+        /// SOCKET was posted, and its answer not seen, or not 0.
+        public static let unanswered: UInt32 = 4096
     }
 
     /// The 64-bit word at `urgent`: the urgent byte in bits 7..0, flags, and from bit 32 on the index of `in` at which

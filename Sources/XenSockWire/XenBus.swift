@@ -29,6 +29,9 @@ public enum Node {
     public static let maximumPageOrder: StaticString = "max-page-order"
     public static let functionCalls: StaticString = "function-calls"
     public static let featureXenSock2: StaticString = "feature-xensock2"
+    /// Of HELLO answers: requests may be posted; the options of docs/PROTOCOL.md 2.3 are never refused.
+    public static let featurePosted: StaticString = "feature-posted"
+    public static let featureOptions: StaticString = "feature-options"
 
     // Written by the frontend.
     public static let version: StaticString = "version"

@@ -25,6 +25,9 @@ public enum XenSession {
         case attach = 82
     }
 
+    /// Of `features`: requests may be posted (docs/PROTOCOL.md 2.3).
+    public static let postedFeature: UInt32 = 1
+
     /// Offsets in an entry; `EntryLayout` has the others.
     public enum Entry {
         // SESSION.
@@ -37,8 +40,9 @@ public enum XenSession {
         public static let port = 24
         public static let generation = 28
         public static let socket = 32
-        /// Of the response to SESSION.
+        // Of the response to SESSION.
         public static let number = 24
+        public static let features = 28
     }
 
     /// Violations in succession, answered EINVAL, that a backend bears.

@@ -216,12 +216,27 @@ private let readHangup = EpollEvents.readHangup
         let it = try ScriptedSocket()
         it.kernel.expect("connect 10 family 2", returns: -EINPROGRESS)
         it.kernel.expect("poll 10 4", returns: 4)
-        it.kernel.expect("getsockopt 10 1 4", data: [0, 0, 0, 0])
+        // No error is pending that poll does not show.
         it.kernel.expect("watch 10 100")
         #expect(it.connect() == 0)
         #expect(it.state == .connected)
         #expect(try it.outgoing.view().isConnected)
         it.kernel.finish()
+    }
+
+    @Test func aConnectThatFailsAtOnceHasItsError() throws {
+        for shown in [4 | 8, 4 | 16, 4 | 8 | 16] as [Int32] {
+            let it = try ScriptedSocket()
+            it.kernel.expect("connect 10 family 2", returns: -EINPROGRESS)
+            it.kernel.expect("poll 10 4", returns: shown)
+            it.kernel.expect("getsockopt 10 1 4", data: [111, 0, 0, 0])
+            it.kernel.expect("connect 10 family 0")
+            it.kernel.expect("token 20", returns: 1)
+            #expect(it.connect() == -EINPROGRESS)
+            #expect(it.state == .failedConnect)
+            #expect(it.status(StatusLine.error) == 111)
+            it.kernel.finish()
+        }
     }
 
     @Test func aConnectThatFailsLaterShowsATokenAndCanBeTriedAgain() throws {
