@@ -47,6 +47,7 @@ public final class Dock: @unchecked Sendable {
     /// Programs that were told that they are not served.
     var refused: [Int32] = []
     var refusedUntil = UInt64.max
+    var tendingAt = UInt64.max
     var reports: (since: UInt64, count: Int) = (0, 0)
     private let device: GuestDevice
     private let wakeup: Int32
@@ -207,6 +208,7 @@ public final class Dock: @unchecked Sendable {
             memory.channels.notify(memory.channel)
         case .placeholder(let session, let placeholder):
             if placeholder.event(events) { session.memory?.ring(placeholder.port) }
+            if case .ended = session.phase { tendSoon() }
             if placeholder.descriptor < 0 { targets[placeholder.number] = nil }
         }
     }
@@ -246,7 +248,11 @@ public final class Dock: @unchecked Sendable {
         guard let memory = session.memory else { return }
         // What comes meanwhile is another event.
         memory.channels.acknowledge(memory.channel)
-        guard !session.isAwake else { return }
+        notice(session)
+    }
+
+    func notice(_ session: DockSession) {
+        guard let memory = session.memory, !session.isAwake else { return }
         session.isAwake = true
         memory.back.wake()
         awake.append(session)
@@ -345,7 +351,8 @@ public final class Dock: @unchecked Sendable {
             refused = []
             refusedUntil = .max
         }
-        nextDeadline = min(refusedUntil, sessions.values.map(\.deadline).min() ?? .max)
+        if now >= tendingAt { tend() }
+        nextDeadline = min(refusedUntil, tendingAt, sessions.values.map(\.deadline).min() ?? .max)
         poller.alarm(after: nextDeadline == .max ? nil : nextDeadline - now)
     }
 }

@@ -51,6 +51,7 @@ final class DockSession {
     var attached: Set<UInt64> = []
     /// Arenas that it may attach sockets of, because it came through the door of one that could.
     var inherited: Set<UInt64> = []
+    var unansweredEnds = 0
     /// Unanswered ATTACH frames.
     var attaching = 0
     /// Another user who was given descriptors of the session's pages, and may keep them.

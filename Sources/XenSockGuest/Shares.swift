@@ -41,6 +41,6 @@ struct Shares {
     mutating func shortage(of account: UInt32, now: UInt64) -> String? {
         if let last = reports[account], now &- last < 10_000_000_000 { return nil }
         reports[account] = now
-        return "user \(account) has \(used(by: account)) of \(total) \(name), and no more than are left for others: refused"
+        return "user \(account) has \(used(by: account)) of \(total) \(name), and gets no more than are left for others"
     }
 }

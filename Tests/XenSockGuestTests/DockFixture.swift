@@ -49,25 +49,35 @@ final class DockFixture {
 
     /// Takes the agent's next request and answers it; nil if none comes within a second.
     func answer(_ ret: Int32 = 0, number: UInt32 = 0, as requestID: UInt32? = nil) throws -> Answered? {
-        for _ in 0..<200 {
+        guard let request = try take() else { return nil }
+        respond(request, ret, number: number, as: requestID)
+        return request
+    }
+
+    /// Takes the agent's next request; nil if none comes within so many times 5 ms.
+    func take(tries: Int = 200) throws -> Answered? {
+        for _ in 0..<tries {
             while let event = channels.nextPending() { channels.unmask(event) }
             if let entry = try ring.nextRequest() {
                 let words = (0..<16).map { entry.load(fromByteOffset: 4 * $0, as: UInt32.self) }
                 ring.consumeRequest()
-                let response = ring.nextResponse()
-                memset(response, 0, 64)
-                response.storeBytes(of: requestID ?? words[0], as: UInt32.self)
-                response.storeBytes(of: words[1], toByteOffset: 4, as: UInt32.self)
-                response.storeBytes(of: ret, toByteOffset: 8, as: Int32.self)
-                response.storeBytes(of: number, toByteOffset: XenSession.Entry.number, as: UInt32.self)
-                ring.pushResponse()
-                if ring.publishResponses() { channels.notify(port) }
                 return Answered(command: words[1], id: UInt64(words[2]) | UInt64(words[3]) << 32, words: words)
             }
             _ = ring.awaitRequest()
             usleep(5000)
         }
         return nil
+    }
+
+    func respond(_ request: Answered, _ ret: Int32, number: UInt32 = 0, as requestID: UInt32? = nil) {
+        let response = ring.nextResponse()
+        memset(response, 0, 64)
+        response.storeBytes(of: requestID ?? request.words[0], as: UInt32.self)
+        response.storeBytes(of: request.command, toByteOffset: 4, as: UInt32.self)
+        response.storeBytes(of: ret, toByteOffset: 8, as: Int32.self)
+        response.storeBytes(of: number, toByteOffset: XenSession.Entry.number, as: UInt32.self)
+        ring.pushResponse()
+        if ring.publishResponses() { channels.notify(port) }
     }
 
     /// Opens a session as the agent's own frontend does, or as a program of a user.
@@ -233,6 +243,9 @@ final class DockProgram {
     func line(_ port: UInt32, _ offset: Int) -> SharedWord32 {
         SharedWord32(dock!.base + DockRegion.line(port: port) + offset)
     }
+
+    /// As ``ring(_:)``, but the event does not come.
+    func setPending(_ port: UInt32) { _ = DoorbellFront(arena: dock!.base).ring(port) }
 
     func ring(_ port: UInt32) { if DoorbellFront(arena: dock!.base).ring(port) { channels?.notify(event) } }
 

@@ -221,3 +221,46 @@ final class TestFence: DockFence, @unchecked Sendable {
         #expect(shares.shortage(of: 7, now: 111 * second) != nil)
     }
 }
+
+/// Sessions that are over and do not go (DockTending.swift).
+@Suite(.serialized) struct DockTendingTests {
+    @Test func `An END without an answer is asked again, and bells are looked at without an event`() throws {
+        let fixture = try DockFixture()
+        defer { fixture.stop() }
+        let program = try fixture.open()
+        let other = try fixture.open(number: 8)
+        let (end, _) = try other.bind(4)
+        defer { close(end) }
+        program.hangUp()
+        let first = try #require(try fixture.take())
+        #expect(first.command == XenSession.Command.end.rawValue)
+        // A look whose event a program has taken: only the bits stand.
+        other.line(4, PlaceholderLine.looks).storeOrdered(9)
+        other.setPending(4)
+        let second = try #require(try fixture.take(tries: 400))
+        #expect(second.command == first.command && second.id == first.id)
+        #expect(eventually { other.line(4, PlaceholderLine.looked).load() == 9 })
+        fixture.respond(second, -EAGAIN)
+        fixture.respond(first, 0)
+        let before = fixture.device.xen.grants(of: DeviceFixture.guest).count
+        program.dropMappings()
+        #expect(eventually { fixture.device.xen.grants(of: DeviceFixture.guest).count < before })
+    }
+
+    @Test func `A session that the backend does not know any more is freed with its sockets`() throws {
+        let fixture = try DockFixture()
+        defer { fixture.stop() }
+        let program = try fixture.open()
+        let (end, _) = try program.bind(4)
+        SharedWord32(program.control!.base + Arena.statusOffset(port: 4) + StatusLine.state).store(3)
+        program.hangUp()
+        #expect(try fixture.answer()?.command == XenSession.Command.end.rawValue)
+        close(end)
+        let before = fixture.device.xen.grants(of: DeviceFixture.guest).count
+        program.dropMappings()
+        let again = try #require(try fixture.take(tries: 400))
+        #expect(again.command == XenSession.Command.end.rawValue)
+        fixture.respond(again, -ENOENT)
+        #expect(eventually { fixture.device.xen.grants(of: DeviceFixture.guest).count < before })
+    }
+}

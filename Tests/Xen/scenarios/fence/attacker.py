@@ -36,8 +36,7 @@ def refused_controls(descriptor, index):
     equal(allocate(descriptor), errno.EPERM, "ALLOC")
     equal(control(descriptor, DEALLOC, "G", index, 1, layout="QI4x"), errno.EPERM, "DEALLOC")
     equal(control(descriptor, NOTIFY_UNMAP, "G", index, 1, 0, layout="QII"), errno.EPERM, "SET_UNMAP_NOTIFY")
-    os.dup2(descriptor, 3)
-    with subprocess.Popen(["/lab/bin/compat"], stdout=subprocess.PIPE, pass_fds=[3]) as compat:
+    with subprocess.Popen(["/lab/bin/compat"], stdin=descriptor, stdout=subprocess.PIPE) as compat:
         # ENOTTY: the driver has no 32-bit calls, and where there is no hook for them there is nothing to refuse.
         assert int(compat.stdout.read()) in (errno.EPERM, errno.ENOTTY), "the 32-bit ALLOC"
 
@@ -57,7 +56,8 @@ def grants():
             equal(failure(lambda: Session.map(descriptor, length, place)), errno.ENOENT, f"{length} pages at {place:#x}")
         equal(failure(lambda: mmap.mmap(descriptor, PAGE, mmap.MAP_PRIVATE, offset=index)), errno.EINVAL, "privately")
         # Mappings of parts that overlap, and go in another order than they came.
-        parts = [Session.map(descriptor, length, index + first * PAGE) for first, length in ((0, 9), (3, 4), (8, 1), (0, count))]
+        places = ((0, 9), (3, 4), (8, 1), (0, count))
+        parts = [Session.map(descriptor, length, index + first * PAGE) for first, length in places]
         for part in (parts[1], parts[3], parts[0], parts[2]):
             part.close()
         equal(failure(lambda: os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR)), errno.EACCES, "opened again")
