@@ -1,5 +1,5 @@
-/// Something that the dock has so many of, shared out among the users of its direct programs: none may have more of it than
-/// is left for the others. So one alone has half, and two that take all they can a third each.
+/// Something that the dock has so many of, shared out among the users of its direct programs: none may have more of it
+/// than is left for the others. So one alone has half, and two that take all they can a third each.
 struct Shares {
     /// What it is, in the plural, as the log says it.
     let name: String
