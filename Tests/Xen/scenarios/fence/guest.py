@@ -232,3 +232,4 @@ def _():
     hear("compared", 40)
     agents[-1].kill(signal.SIGTERM)
     tell("over")
+    hear("done", 30)
