@@ -81,6 +81,13 @@ if embedded {
                 "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // What keeps programs from granting pages by a descriptor that they map pages with.
+        .target(name: "CXenSockFence", path: "shim/fence"),
+        .target(
+            name: "XenSockFence", dependencies: ["CXenSockFence", "XenSockGuest", "XenSockXen"],
+            linkerSettings: [
+                .unsafeFlags(["bpf", "elf", "z"].flatMap { ["-Xlinker", "-l:lib\($0).a"] })
+            ]),
         // The frontend of one service as the network of another. Knows both; neither knows the other.
         .target(
             name: "XenSockAgent",
@@ -113,7 +120,7 @@ if embedded {
         .executableTarget(
             name: "xensock",
             dependencies: [
-                "XenSockAgent", "XenSockDaemon", "XenSockGuest", "XenSockLaunch", "XenSockXen",
+                "XenSockAgent", "XenSockDaemon", "XenSockFence", "XenSockGuest", "XenSockLaunch", "XenSockXen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         // Asks the C compiler, and Xen's headers where libxen-dev is installed, what XenSockWire's numbers must be.

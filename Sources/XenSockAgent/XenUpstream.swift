@@ -21,12 +21,13 @@ public final class XenUpstream {
     ///
     /// - Parameters:
     ///   - wantsSessions: `xensock2` where the backend has it; else `pvcalls1` in any case.
+    ///   - fence: see `Dock`.
     ///   - listenerWait: for how many seconds the backend may refuse to make a listener again.
     ///   - isStopping: asked now and then while it waits.
     /// - Throws: ``UpstreamError``.
     public init(
         platform: XenPlatform, wantsSessions: Bool, configuration: Dock.Configuration,
-        listenerWait: Int = 70, log: Logger, isStopping: () -> Bool
+        fence: (any DockFence)? = nil, listenerWait: Int = 70, log: Logger, isStopping: () -> Bool
     ) throws(UpstreamError) {
         do throws(XenError) {
             // What is missing is missed now, where somebody is told.
@@ -65,7 +66,8 @@ public final class XenUpstream {
             return
         }
         do throws(DockError) {
-            let dock = try Dock(device: device, platform: platform, configuration: configuration, log: log)
+            let dock = try Dock(
+                device: device, platform: platform, configuration: configuration, fence: fence, log: log)
             self.dock = dock
             dock.start()
         } catch {
@@ -82,6 +84,9 @@ public final class XenUpstream {
     ///
     /// - Throws: `ServiceError`.
     public func join(_ service: Service) throws { try joined(service) }
+
+    /// Whom the direct socket serves from now on; see `Dock`.
+    public func admit(_ admission: DockAdmission) { dock?.admit(admission) }
 
     /// Ends the device in order. The service has returned.
     public func stop() {

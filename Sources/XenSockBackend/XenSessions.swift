@@ -32,6 +32,7 @@ final class XenSessions: XenConnection {
     /// By the agent's name of the session that each was made for; they outlive it while they have sockets.
     private(set) var arenas: [UInt64: Service.Arena] = [:]
     private var nonsense = 0
+    private var lookedAtAll: UInt64 = 0
     private var isClosed = false
     /// In the reactor's list of devices with work.
     var isQueued = false
@@ -80,9 +81,11 @@ final class XenSessions: XenConnection {
             case .failure(let error): answer(request, error.ret)
             }
         case .end:
-            guard let known = sessions[request.id], known.ending == nil else {
-                return answer(request, 0 &- Errno.enoent)
+            if sessions[request.id].map({ $0.ending != nil }) ?? (arenas[request.id] != nil) {
+                lookAtAll()
+                return answer(request, sessions[request.id] == nil ? 0 : 0 &- Errno.eagain)
             }
+            guard let known = sessions[request.id] else { return answer(request, 0 &- Errno.enoent) }
             known.ending = request
             service.end(known.session, reason: "ended by the agent")
             finish(known)
@@ -107,6 +110,18 @@ final class XenSessions: XenConnection {
         ended.ending = nil
         sessions[request.id] = nil
         answer(request, 0)
+    }
+
+    /// Looks at all lines of the device's arenas, whatever bits a program has cleared: the agent asks again for the END of
+    /// a session that does not go.
+    private func lookAtAll() {
+        let now = service.kernel.now()
+        guard now &- lookedAtAll >= 100_000_000 else { return }
+        lookedAtAll = now
+        for arena in Array(arenas.values) {
+            guard let xen = arena.xen else { continue }
+            for port in Array(xen.live) { service.ring(arena, port) }
+        }
     }
 
     // MARK: SESSION

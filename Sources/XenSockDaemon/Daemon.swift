@@ -52,6 +52,9 @@ package final class Daemon {
     private var options: DaemonOptions { settings.options }
     package let log: Logger
     private let judge: PolicyJudge
+    package var policy: Policy { judge.policy }
+    /// Called when another policy was read, on the service's thread.
+    package var policyChanged: (Policy) -> Void = { _ in }
 
     /// - Throws: ``DaemonError`` if the policy is not good.
     package init(_ settings: Settings) throws(DaemonError) {
@@ -162,6 +165,7 @@ package final class Daemon {
             let policy = try PolicyFile.read(file).allowing(options.unix)
             judge.policy = policy
             service.admit(by: policy)
+            policyChanged(policy)
             log.notice("\(file): read again, rules: \(policy.rules.count)")
         } catch {
             log.error("\(error); the old policy stays")

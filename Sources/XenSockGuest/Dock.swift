@@ -9,13 +9,16 @@ import XenSockXen
 /// Serves sessions on the guest's device, in a thread of its own (docs/PROTOCOL.md, 3.7): grants their memory, holds the
 /// other ends of their placeholders, and tells the backend of their beginning and end. Requests and bytes go past it.
 ///
-/// The agent's own frontend opens its session at a private socket; programs of user 0 may at another.
+/// The agent's own frontend opens its session at a private socket; programs of user 0 may at another, and, where gntalloc
+/// is fenced, those of other users (DockAdmission.swift).
 public final class Dock: @unchecked Sendable {
     public struct Configuration: Sendable {
         /// Where the agent's own frontend connects. Mode 0600; no other process is served there.
         public var ownPath: String
-        /// Where programs of user 0 connect; nil for nowhere. Mode 0600.
+        /// Where programs of user 0 connect; nil for nowhere. Mode 0600, or 0666 when others are served there, too.
         public var directPath: String?
+        /// Whom the direct socket serves beside user 0, if there is a fence.
+        public var admission = DockAdmission.root
         /// To how many pages the limit of the gntalloc driver is raised; nil: a quarter of memory, 24,576 at most.
         public var grantLimit: Int?
         public var maximumSessions = 256
@@ -34,6 +37,18 @@ public final class Dock: @unchecked Sendable {
     let log: Logger
     let poller: Poller
     let budget: GrantBudget
+    let fence: (any DockFence)?
+    let admission: Mutex<DockAdmission>
+    /// What the fence's last trial showed, and when that was.
+    var isFenced = false
+    var fenceTried: UInt64 = 0
+    var sessionShares: Shares
+    var descriptorShares: Shares
+    /// Programs that were told that they are not served.
+    var refused: [Int32] = []
+    var refusedUntil = UInt64.max
+    var tendingAt = UInt64.max
+    var reports: (since: UInt64, count: Int) = (0, 0)
     private let device: GuestDevice
     private let wakeup: Int32
     private var listeners: [(descriptor: Int32, path: String)] = []
@@ -77,17 +92,25 @@ public final class Dock: @unchecked Sendable {
 
     /// Begins to listen.
     ///
-    /// - Parameter device: which the dock drives from now on; connected or not.
+    /// - Parameters:
+    ///   - device: which the dock drives from now on; connected or not.
+    ///   - fence: what lets users other than 0 have pages directly; nil: they are not served.
     /// - Throws: ``DockError``.
     public init(
-        device: GuestDevice, platform: XenPlatform, configuration: Configuration, log: Logger
+        device: GuestDevice, platform: XenPlatform, configuration: Configuration, fence: (any DockFence)? = nil,
+        log: Logger
     ) throws(DockError) {
         guard let poller = Poller() else { throw DockError("no descriptors are left") }
         self.device = device
         self.platform = platform
         self.configuration = configuration
+        self.fence = fence
         self.log = log
         self.poller = poller
+        admission = Mutex(configuration.admission)
+        sessionShares = Shares("sessions on the direct socket", total: configuration.maximumSessions)
+        // The rest is for the programs that the agent copies for.
+        descriptorShares = Shares("descriptors", total: descriptorLimit() / 2)
         let memory = sysconf(Int32(_SC_PHYS_PAGES)) / 4
         budget = GrantBudget(
             platform.allocator, wanted: configuration.grantLimit ?? min(max(1024, memory), 24576), log: log)
@@ -95,7 +118,11 @@ public final class Dock: @unchecked Sendable {
         watch(wakeup, .wakeup)
         watch(device.descriptor, .device)
         try listen(configuration.ownPath, isOwn: true)
-        if let path = configuration.directPath { try listen(path, isOwn: false) }
+        if let path = configuration.directPath {
+            try listen(path, isOwn: false)
+            establishFence()
+            setMode()
+        }
         device.connected = { [weak self] in self?.connected($0) }
         if let connection = device.connection { connected(connection) }
     }
@@ -104,6 +131,7 @@ public final class Dock: @unchecked Sendable {
         connection?.ended = {}
         for session in Array(sessions.values) { discard(session) }
         removeListeners()
+        for descriptor in refused { close(descriptor) }
         close(wakeup)
         frame.deallocate()
     }
@@ -143,10 +171,14 @@ public final class Dock: @unchecked Sendable {
     /// Ends the device in order, and the thread. From the thread that called ``start()``.
     public func stop() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
-        var one: UInt64 = 1
-        _ = write(wakeup, &one, 8)
+        wake()
         if let thread { pthread_join(thread, nil) }
         thread = nil
+    }
+
+    func wake() {
+        var one: UInt64 = 1
+        _ = write(wakeup, &one, 8)
     }
 
     private func run() {
@@ -165,7 +197,9 @@ public final class Dock: @unchecked Sendable {
     private func dispatch(_ number: UInt64, _ events: UInt32) {
         switch targets[number] {
         case nil: break
-        case .wakeup: acknowledge(wakeup)
+        case .wakeup:
+            acknowledge(wakeup)
+            setMode()
         case .device: device.handle()
         case .listener(let descriptor, let isOwn): accept(descriptor, isOwn: isOwn)
         case .socket(let session): receive(session)
@@ -177,6 +211,7 @@ public final class Dock: @unchecked Sendable {
             memory.channels.notify(memory.channel)
         case .placeholder(let session, let placeholder):
             if placeholder.event(events) { session.memory?.ring(placeholder.port) }
+            if case .ended = session.phase { tendSoon() }
             if placeholder.descriptor < 0 { targets[placeholder.number] = nil }
             queue(placeholder)
         }
@@ -215,9 +250,13 @@ public final class Dock: @unchecked Sendable {
 
     private func takeEvents(_ session: DockSession) {
         guard let memory = session.memory else { return }
-        // There is one port, which is level-triggered: what comes meanwhile is another event.
-        if let port = memory.channels.nextPending() { memory.channels.unmask(port) }
-        guard !session.isAwake else { return }
+        // What comes meanwhile is another event.
+        memory.channels.acknowledge(memory.channel)
+        notice(session)
+    }
+
+    func notice(_ session: DockSession) {
+        guard let memory = session.memory, !session.isAwake else { return }
         session.isAwake = true
         memory.back.wake()
         awake.append(session)
@@ -254,6 +293,7 @@ public final class Dock: @unchecked Sendable {
     /// The backend has given a pair up.
     func drop(_ placeholder: DockPlaceholder, of session: DockSession) {
         placeholder.close()
+        descriptorShares.give(1, session.account)
         forget(placeholder.number)
         cookies[placeholder.cookie] = nil
         session.placeholders[placeholder.port] = nil
@@ -287,9 +327,14 @@ public final class Dock: @unchecked Sendable {
     /// Gives a session a time by which it, or the backend, is to have answered.
     func limit(_ session: DockSession, _ nanoseconds: UInt64) {
         session.deadline = monotonicTime() &+ nanoseconds
-        guard session.deadline < nextDeadline else { return }
-        nextDeadline = session.deadline
-        poller.alarm(after: nanoseconds)
+        alarm(at: session.deadline)
+    }
+
+    func alarm(at time: UInt64) {
+        guard time < nextDeadline else { return }
+        nextDeadline = time
+        let now = monotonicTime()
+        poller.alarm(after: time > now ? time - now : 0)
     }
 
     private func checkDeadlines() {
@@ -305,9 +350,22 @@ public final class Dock: @unchecked Sendable {
                 refuse(session, ENETDOWN)
             }
         }
-        nextDeadline = sessions.values.map(\.deadline).min() ?? .max
+        if now >= refusedUntil {
+            for descriptor in refused { close(descriptor) }
+            refused = []
+            refusedUntil = .max
+        }
+        if now >= tendingAt { tend() }
+        nextDeadline = min(refusedUntil, tendingAt, sessions.values.map(\.deadline).min() ?? .max)
         poller.alarm(after: nextDeadline == .max ? nil : nextDeadline - now)
     }
+}
+
+/// How many descriptors the process may have.
+private func descriptorLimit() -> Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+    return Int(clamping: limit.rlim_cur)
 }
 
 /// Why the dock cannot be, in one line.

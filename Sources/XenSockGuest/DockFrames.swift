@@ -66,7 +66,7 @@ extension Dock {
     }
 
     func violate(_ session: DockSession, _ reason: String) {
-        log.warning("session \(session.id) of process \(session.process): \(reason)")
+        report("session \(session.id) of process \(session.process): \(reason)")
         end(session, reason: "violation")
     }
 
@@ -113,6 +113,8 @@ extension Dock {
             guard old.isClosed else { return EBUSY }
             drop(old, of: session)
         }
+        guard hasDescriptors(1, session.account) else { return ENOBUFS }
+        descriptorShares.take(1, session.account)
         var minimum: Int32 = 1
         setsockopt(program, SOL_SOCKET, SO_SNDBUF, &minimum, 4)
         let number = reserve(.wakeup)
@@ -132,7 +134,9 @@ extension Dock {
         let arena = bytes.load(fromByteOffset: SessionFrame.Ring.arenaID, as: UInt64.self)
         var error = EINVAL
         var found: GrantAllocation?
-        if arena == 0 || arena == session.memory?.arenaID {
+        if !mayHave(session) {
+            error = EACCES
+        } else if arena == 0 || arena == session.memory?.arenaID {
             (found, error) = ownRing(port, order, of: session)
         } else if session.attached.contains(arena),
             let owner = sessions.values.first(where: { $0.memory?.arenaID == arena })
@@ -163,9 +167,9 @@ extension Dock {
             drop(placeholder, of: session)
         }
         session.rings[port] = nil
-        budget.free(known)
+        free(known, of: session)
         do throws(XenError) {
-            let ring = try budget.allocateRing(order: order, for: connection.backend)
+            let ring = try budget.allocateRing(order: order, for: connection.backend, account: session.account)
             session.rings[port] = ring
             SharedWord32(memory.status(port) + StatusLine.reference).store(ring.references[0])
             return (ring, 0)
@@ -178,8 +182,12 @@ extension Dock {
 
     private func attach(_ descriptor: Int32, name: UInt64, wantsArena: Bool, to session: DockSession) {
         guard let cookie = FrameSocket.cookie(descriptor), let known = cookies[cookie],
-            known.session.isOwn == session.isOwn, let memory = known.session.memory
+            let memory = known.session.memory
         else { return refuseAttach(session, name, EBADF) }
+        guard mayShare(session, known.session), mayHave(session) else { return refuseAttach(session, name, EACCES) }
+        // They go to the backend by one ring with everybody's.
+        guard session.attaching < 16 else { return refuseAttach(session, name, ENOBUFS) }
+        session.attaching += 1
         let generation = SharedWord32(memory.status(known.placeholder.port) + StatusLine.generation).load()
         submit(
             .attach(
@@ -199,11 +207,13 @@ extension Dock {
         _ session: DockSession, _ placeholder: DockPlaceholder, of owner: DockSession, name: UInt64, wantsArena: Bool,
         _ ret: Int32, generation: UInt32
     ) {
+        session.attaching -= 1
         guard session.descriptor >= 0 else { return }
         guard ret == 0, let memory = owner.memory else {
             return refuseAttach(session, name, ret < 0 && ret > -4096 ? -ret : EBADF)
         }
         session.attached.insert(memory.arenaID)
+        if session.user != owner.user { owner.holder = session.account }
         var answer = FrameBuilder(.attach, argument: 0)
         answer.append(name)
         answer.append(memory.arenaID)

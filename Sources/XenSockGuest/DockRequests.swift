@@ -30,6 +30,10 @@ enum DockRequest {
 extension Dock {
     /// Sends a request, when there is room.
     func submit(_ request: DockRequest) {
+        if case .end(let session) = request {
+            session.unansweredEnds += 1
+            tendSoon()
+        }
         requests.waiting.append(request)
         send()
     }
@@ -102,20 +106,10 @@ extension Dock {
             session.features = features
             opened(session, ret, number: value)
         case .end(let session):
-            session.phase = .ended
-            for placeholder in session.placeholders.values where isUnused(placeholder, of: session) {
-                drop(placeholder, of: session)
-            }
-            collect(session)
+            ended(session, ret)
         case .attach(let session, let placeholder, let owner, let name, let generation, let wantsArena):
             attached(session, placeholder, of: owner, name: name, wantsArena: wantsArena, ret, generation: generation)
         }
-    }
-
-    /// Whether no socket has a pair: its SOCKET never came, or its end has.
-    private func isUnused(_ placeholder: DockPlaceholder, of session: DockSession) -> Bool {
-        guard let memory = session.memory, !placeholder.isHungUp else { return true }
-        return SharedWord32(memory.status(placeholder.port) + StatusLine.state).load() == StatusLine.State.free.rawValue
     }
 
     private func opened(_ session: DockSession, _ ret: Int32, number: UInt32) {

@@ -15,6 +15,8 @@ final class DockSession {
     let user: UInt32
     /// The agent's own frontend, whose sockets are nobody else's.
     let isOwn: Bool
+    /// Whose share it uses; nil: no share applies.
+    let account: UInt32?
     /// To learn of the process's end although others hold its socket; -1: the hang-up tells. Owned.
     var processDescriptor: Int32 = -1
     var phase = Phase.fresh
@@ -37,6 +39,8 @@ final class DockSession {
 
     // From HELLO on.
     var memory: Memory?
+    /// The arena's number; stays when the memory is gone, since descendants may know it.
+    var arena: UInt64 = 0
     /// The backend's number of it, from SESSION's answer on.
     var number: UInt32 = 0
     /// What the backend's answer to SESSION said it can (docs/PROTOCOL.md 3.7).
@@ -47,13 +51,21 @@ final class DockSession {
     var rings: [UInt32: GrantAllocation] = [:]
     /// Arenas of sockets that this session attached, beside its own.
     var attached: Set<UInt64> = []
+    /// Arenas that it may attach sockets of, because it came through the door of one that could.
+    var inherited: Set<UInt64> = []
+    var unansweredEnds = 0
+    /// Unanswered ATTACH frames.
+    var attaching = 0
+    /// Another user who was given descriptors of the session's pages, and may keep them.
+    var holder: UInt32?
 
-    init(id: UInt64, descriptor: Int32, process: Int32, user: UInt32, isOwn: Bool) {
+    init(id: UInt64, descriptor: Int32, process: Int32, user: UInt32, isOwn: Bool, account: UInt32?) {
         self.id = id
         self.descriptor = descriptor
         self.process = process
         self.user = user
         self.isOwn = isOwn
+        self.account = account
     }
 
     /// What was granted for the session, and its event channel.

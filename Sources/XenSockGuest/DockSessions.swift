@@ -8,7 +8,7 @@ import XenSockXen
 /// Sessions: how they begin and end.
 extension Dock {
     func accept(_ listener: Int32, isOwn: Bool) {
-        while true {
+        for _ in 0..<16 {
             let flags = Int(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
             let descriptor = Int32(truncatingIfNeeded: xs_syscall(Int(SYS_accept4), Int(listener), 0, 0, flags, 0, 0))
             if descriptor == -EMFILE || descriptor == -ENFILE {
@@ -29,21 +29,20 @@ extension Dock {
             close(descriptor)
             return
         }
-        // The descriptors that a session gets are rights to the whole device.
-        let isAllowed = isOwn ? process == getpid() : user == 0 || geteuid() != 0 && user == geteuid()
-        guard isAllowed, sessions.count < configuration.maximumSessions else {
-            log.warning("refused process \(process) of user \(user)")
-            var answer = FrameBuilder(.hello, argument: UInt32(isAllowed ? EAGAIN : EACCES))
-            answer.append(UInt64(0))
-            _ = send(answer, -1, -1, to: descriptor)
-            close(descriptor)
-            return
+        let refusal = refusal(process: process, user: user, isOwn: isOwn, parent: parent)
+        guard refusal == 0 else {
+            report("refused process \(process) of user \(user): errno \(refusal)")
+            return turnAway(descriptor, refusal)
         }
         // One that came through a door may be as its maker left it.
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         let session = DockSession(
-            id: nextSession, descriptor: descriptor, process: process, user: user, isOwn: isOwn)
+            id: nextSession, descriptor: descriptor, process: process, user: user, isOwn: isOwn,
+            account: account(user, isOwn: isOwn))
+        if let parent { session.inherited = inheritance(of: parent) }
         nextSession += 1
+        sessionShares.take(1, session.account)
+        descriptorShares.take(Self.descriptorsPerSession, session.account)
         sessions[session.id] = session
         limit(session, 10 * Self.second)
         watch(descriptor, .socket(session))
@@ -105,25 +104,30 @@ extension Dock {
         _ ports: UInt32, for session: DockSession, _ connection: GuestConnection
     ) throws(XenError) -> DockSession.Memory {
         let backend = connection.backend
-        let control = try budget.allocate(pages: Int(XenSession.controlPages(ports: ports)), for: backend)
+        let account = session.account
+        let control = try budget.allocate(
+            pages: Int(XenSession.controlPages(ports: ports)), for: backend, account: account)
         var dock: GrantAllocation?
         do throws(XenError) {
-            let pages = try budget.allocate(pages: Int(XenSession.dockPages(ports: ports)), for: backend)
+            let pages = try budget.allocate(
+                pages: Int(XenSession.dockPages(ports: ports)), for: backend, account: account)
             dock = pages
             nextArena &+= 1
+            session.arena = nextArena
             return try DockSession.Memory(
                 ports: ports, arenaID: nextArena, control: control, dock: pages, channels: try platform.channels(),
                 backend: backend, isOwn: session.isOwn)
         } catch {
-            log.error("a session cannot be opened: \(error)")
-            budget.free(dock)
-            budget.free(control)
+            report("a session cannot be opened: \(error)")
+            budget.free(dock, account: account)
+            budget.free(control, account: account)
             throw error
         }
     }
 
     func answerHello(_ session: DockSession) {
         guard let memory = session.memory else { return }
+        guard mayHave(session) else { return refuse(session, EACCES) }
         var answer = FrameBuilder(.hello, argument: 0)
         answer.append(session.number)
         answer.append(memory.ports)
@@ -192,6 +196,7 @@ extension Dock {
             cookies[placeholder.cookie] = nil
             placeholder.lose()
         }
+        descriptorShares.give(session.placeholders.count, session.account)
         session.placeholders = [:]
         if session.descriptor >= 0 {
             poller.remove(session.descriptor)
@@ -206,17 +211,24 @@ extension Dock {
         guard let memory = session.memory else { return }
         poller.remove(memory.channels.descriptor)
         if memory.isRelayed { poller.remove(memory.doorbell) }
-        for ring in session.rings.values { budget.free(ring) }
+        for ring in session.rings.values { free(ring, of: session) }
         session.rings = [:]
         memory.channels.unbind(memory.channel)
-        budget.free(memory.control)
-        budget.free(memory.dock)
+        free(memory.control, of: session)
+        budget.free(memory.dock, account: session.account)
         session.memory = nil
+    }
+
+    /// Gives pages back that programs have had.
+    func free(_ pages: GrantAllocation?, of session: DockSession) {
+        budget.free(pages, account: session.account, holder: session.holder ?? session.account)
     }
 
     private func remove(_ session: DockSession) {
         closeProcess(session)
-        sessions[session.id] = nil
+        guard sessions.removeValue(forKey: session.id) != nil else { return }
+        sessionShares.give(1, session.account)
+        descriptorShares.give(Self.descriptorsPerSession, session.account)
         forget { target in
             switch target {
             case .socket(let other), .process(let other), .channels(let other), .doorbell(let other),

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import XenSockWire
 import XenSockXen
@@ -8,7 +9,11 @@ final class GrantBudget {
     private let log: Logger
     /// Of all processes of the guest; the agent is taken to be the only one that uses much.
     private(set) var limit: Int
-    private(set) var used = 0
+    private var shares: Shares
+    private var used: Int { shares.used }
+    /// Given back by sessions, and still granted since a program maps them; with who is charged for them.
+    private var held: [(pages: GrantAllocation, account: UInt32)] = []
+    private var lookedAtHeld: UInt64 = 0
     private var isShortageReported = false
 
     /// The least order of a stream's ring that the agent chooses itself: 32 KiB each way.
@@ -27,13 +32,19 @@ final class GrantBudget {
         }
         let limit = allocator.limit ?? 1024
         self.limit = limit < 0 ? Int.max / 2 : limit
+        shares = Shares("pages that the guest may grant", total: self.limit)
     }
 
-    /// - Throws: what the driver said; it names the limit.
-    func allocate(pages: Int, for domain: DomainID) throws(XenError) -> GrantAllocation {
+    /// - Parameter account: the user in whose share they must be; nil: no share applies.
+    /// - Throws: what the driver said, which names the limit, or that the share is used up.
+    func allocate(pages: Int, for domain: DomainID, account: UInt32? = nil) throws(XenError) -> GrantAllocation {
+        if let account {
+            settle(wanted: pages, account)
+            guard shares.room(for: account) >= pages else { throw shortage(of: account) }
+        }
         do throws(XenError) {
             let allocation = try allocator.allocate(pages: pages, for: domain)
-            used += pages
+            shares.take(pages, account)
             isShortageReported = false
             return allocation
         } catch {
@@ -46,13 +57,19 @@ final class GrantBudget {
     /// The pages of a socket: the indexes page, which lists the others, and a ring of them.
     ///
     /// - Parameter order: from `DatagramRecord.minimumOrder` on it is that or nothing; else what there is room for.
-    func allocateRing(order: UInt32, for domain: DomainID) throws(XenError) -> GrantAllocation {
+    func allocateRing(
+        order: UInt32, for domain: DomainID, account: UInt32? = nil
+    ) throws(XenError) -> GrantAllocation {
         var order = order
         let isExact = order >= DatagramRecord.minimumOrder
-        if !isExact { order = max(1, min(order, roomyOrder)) }
+        if !isExact {
+            order = max(1, min(order, roomyOrder))
+            settle(wanted: 1 + 1 << Int(order), account)
+            while order > Self.leastOrder, shares.room(for: account) < 1 + 1 << Int(order) { order -= 1 }
+        }
         while true {
             do throws(XenError) {
-                let allocation = try allocate(pages: 1 + 1 << Int(order), for: domain)
+                let allocation = try allocate(pages: 1 + 1 << Int(order), for: domain, account: account)
                 let page = allocation.base
                 page.storeBytes(of: order, toByteOffset: IndexesPage.ringOrder, as: UInt32.self)
                 for index in 0..<(allocation.pages - 1) {
@@ -77,9 +94,34 @@ final class GrantBudget {
     }
 
     /// Gives pages back. The kernel keeps them until the backend has unmapped them.
-    func free(_ allocation: GrantAllocation?) {
+    ///
+    /// - Parameters:
+    ///   - account: as they were allocated.
+    ///   - holder: who had their descriptor and may keep them mapped; is charged for them as long as anybody does. nil:
+    ///     nobody had it.
+    func free(_ allocation: GrantAllocation?, account: UInt32? = nil, holder: UInt32? = nil) {
         guard let allocation else { return }
-        used -= allocation.pages
         allocation.free()
+        shares.give(allocation.pages, account)
+        guard let holder, allocation.isHeld else { return }
+        shares.take(allocation.pages, holder)
+        held.append((allocation, holder))
+    }
+
+    /// Looks whether what was held is free now: when it would help, or once a second.
+    private func settle(wanted: Int, _ account: UInt32?) {
+        let now = monotonicTime()
+        guard !held.isEmpty, shares.room(for: account) < wanted || now &- lookedAtHeld >= 1_000_000_000 else { return }
+        lookedAtHeld = now
+        held.removeAll { pages, account in
+            if pages.isHeld { return false }
+            shares.give(pages.pages, account)
+            return true
+        }
+    }
+
+    private func shortage(of account: UInt32) -> XenError {
+        if let line = shares.shortage(of: account, now: monotonicTime()) { log.warning("\(line) (--grant-limit)") }
+        return XenError(call: "the share of user \(account) in granted pages", errno: ENOSPC)
     }
 }

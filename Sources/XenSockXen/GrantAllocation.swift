@@ -24,12 +24,13 @@ public final class GrantAllocation: @unchecked Sendable {
     public let references: [UInt32]
     /// The device's, with this allocation alone on it. Owned by this object; close-on-exec.
     ///
-    /// Whoever else holds it can map the pages (mmap(2), MAP_SHARED, at `offset`) until `deallocateIndex`, and can
-    /// grant pages of its own to any domain.
+    /// Whoever else holds it can map the pages (mmap(2), MAP_SHARED, at `offset`) until `deallocateIndex`, and, unless
+    /// the kernel refuses it the device's ioctls, can grant pages of its own to any domain.
     public let descriptor: Int32
     /// Of the allocation in `descriptor`, for mmap(2).
     public let offset: UInt64
 
+    private let isHeldElsewhere: () -> Bool
     private let isDeallocated = Atomic(false)
     private let isFreed = Atomic(false)
     private let deallocate: () -> Void
@@ -38,9 +39,10 @@ public final class GrantAllocation: @unchecked Sendable {
     /// - Parameters:
     ///   - deallocate: gives the index up; called once, before `release`.
     ///   - release: unmaps and closes; called once.
+    ///   - isHeld: whether anybody has the descriptor open, or maps it, after `release`.
     init(
         base: UnsafeMutableRawPointer, pages: Int, references: [UInt32], descriptor: Int32, offset: UInt64,
-        deallocate: @escaping () -> Void, release: @escaping () -> Void
+        deallocate: @escaping () -> Void, release: @escaping () -> Void, isHeld: @escaping () -> Bool
     ) {
         self.base = base
         self.pages = pages
@@ -49,6 +51,7 @@ public final class GrantAllocation: @unchecked Sendable {
         self.offset = offset
         self.deallocate = deallocate
         self.release = release
+        isHeldElsewhere = isHeld
     }
 
     deinit { free() }
@@ -63,6 +66,11 @@ public final class GrantAllocation: @unchecked Sendable {
         deallocateIndex()
         release()
     }
+
+    /// After ``free()``: whether somebody else whom the descriptor was given to keeps pages granted.
+    ///
+    /// A lock on the descriptor tells, so it is true for good only of who cannot lift that: see ``descriptor``.
+    public var isHeld: Bool { isHeldElsewhere() }
 
     /// Gives the index up (`IOCTL_GNTALLOC_DEALLOC_GREF`): nobody can map the pages any more, mappings go on. Another
     /// call does nothing.

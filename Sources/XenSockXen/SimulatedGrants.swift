@@ -148,8 +148,10 @@ final class SimulatedAllocator: GrantAllocator, @unchecked Sendable {
             guard let memory = SimulatedMemory(bytes: offset + bytes) else {
                 throw XenError(.allocate, errno: Glibc.errno, subject: subject)
             }
-            let descriptor = fcntl(memory.descriptor, F_DUPFD_CLOEXEC, 0)
+            // An open file of its own, as each allocation on the device has.
+            let descriptor = open("/proc/self/fd/\(memory.descriptor)", O_RDWR | O_CLOEXEC)
             guard descriptor >= 0 else { throw XenError(.openAllocator, errno: Glibc.errno, subject: subject) }
+            _ = cxen_hold(descriptor, 0)
             let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, offset)
             guard let base, base != MAP_FAILED else {
                 let errno = Glibc.errno
@@ -169,7 +171,7 @@ final class SimulatedAllocator: GrantAllocator, @unchecked Sendable {
                     munmap(base, bytes)
                     close(descriptor)
                     xen.lock.locked { owner.free(references) }
-                })
+                }, isHeld: { cxen_is_held(memory.descriptor, 0) != 0 })
         }
     }
 }

@@ -3,6 +3,7 @@ public enum XenCall: String, Sendable, CaseIterable {
     case openMapper = "open /dev/xen/gntdev"
     case map = "xengnttab_map_domain_grant_refs"
     case openAllocator = "open /dev/xen/gntalloc"
+    case lockAllocation = "F_OFD_SETLK on /dev/xen/gntalloc"
     case allocate = "IOCTL_GNTALLOC_ALLOC_GREF"
     case mapAllocation = "mmap of /dev/xen/gntalloc"
     case raiseLimit = "write to /sys/module/xen_gntalloc/parameters/limit"

@@ -43,6 +43,8 @@ public struct XenError: Error, Equatable, Sendable, CustomStringConvertible {
         case (.openAllocator, ENOENT), (.openAllocator, ENODEV), (.openAllocator, ENXIO):
             "modprobe xen-gntalloc, on Xen"
         case (.openChannels, ENOENT), (.openChannels, ENODEV), (.openChannels, ENXIO): "modprobe xen-evtchn, on Xen"
+        case (.allocate, EPERM), (.lockAllocation, EPERM):
+            "a fence (xensock agent --fence) leaves grants to user 0 only: run as root, or rm -r /sys/fs/bpf/xensock-gntalloc"
         case (.openStore, ENOENT), (.openStore, ECONNREFUSED):
             "needs /dev/xen/xenbus in a guest, a running xenstored in the control domain"
         case (.openMapper, EACCES), (.openAllocator, EACCES), (.openChannels, EACCES), (.openStore, EACCES):

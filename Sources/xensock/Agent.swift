@@ -3,8 +3,10 @@ import Glibc
 import XenSockAgent
 import XenSockBackend
 import XenSockDaemon
+import XenSockFence
 import XenSockGuest
 import XenSockLaunch
+import XenSockXen
 
 struct Agent: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -57,9 +59,21 @@ struct Agent: ParsableCommand {
         help: ArgumentHelp(
             "With --xen: listen here too, for programs of user 0, whose pages the backend maps itself.",
             discussion: """
-                Nothing is copied then, and no policy of the agent asked. Who has such a session can grant pages to any                 domain, so no other user is served there.
+                Nothing is copied then, and no rule of the agent's policy asked. Who has such a session can grant pages to \
+                any domain, so no other user is served there without --fence.
                 """, valueName: "path"))
     var direct: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "With --direct: serve the users there whom the policy admits (allow_users), behind a fence.",
+            discussion: """
+                The kernel then refuses every user but 0 the ioctls by which pages are granted: the agent puts up a BPF \
+                program for that, unless they are refused already, and tries it as such a user. If they are not refused, \
+                the log says why, and user 0 alone is served. The fence stays when the agent ends; it is taken down by \
+                rm -r /sys/fs/bpf/xensock-gntalloc, once no such program is left.
+                """))
+    var fence = false
 
     @Option(
         help: ArgumentHelp(
@@ -104,6 +118,7 @@ struct Agent: ParsableCommand {
         if listenerWait < 0 || listenerWait > 86_400 {
             throw ValidationError("--listener-wait \(listenerWait): 0 to 86400 seconds")
         }
+        if fence, direct == nil { throw ValidationError("--fence needs --direct") }
         guard xen else { return }
         if upstream != nil { throw ValidationError("--upstream and --xen: there is one way to the service") }
         if dialect == "draft1" { throw ValidationError("--dialect draft1: not on Xen, whose devices are pvcalls") }
@@ -155,9 +170,23 @@ struct Agent: ParsableCommand {
         var configuration = Dock.Configuration(
             ownPath: own, directPath: direct)
         configuration.grantLimit = grantLimit
-        return try XenUpstream(
-            platform: .system(), wantsSessions: dialect == "xensock2", configuration: configuration,
-            listenerWait: listenerWait, log: service.log, isStopping: Self.isStopping)
+        configuration.admission = Self.admission(service.policy)
+        let platform = XenPlatform.system()
+        let guest = try XenUpstream(
+            platform: platform, wantsSessions: dialect == "xensock2", configuration: configuration,
+            fence: fence ? GntallocFence(platform.allocator) : nil, listenerWait: listenerWait, log: service.log,
+            isStopping: Self.isStopping)
+        service.policyChanged = { [weak guest] in guest?.admit(Self.admission($0)) }
+        return guest
+    }
+
+    /// Whom the direct socket serves: those that the agent's own does.
+    private static func admission(_ policy: Policy) -> DockAdmission {
+        var configuration = ServiceConfiguration(listening: .descriptor(-1))
+        configuration.admit(policy)
+        return DockAdmission(
+            users: configuration.allowsAnyUser ? nil : configuration.allowedUsers,
+            sessionsPerUser: configuration.maximumSessionsPerUser)
     }
 
     /// Whether a signal that ends the agent is pending: they are blocked until it serves.

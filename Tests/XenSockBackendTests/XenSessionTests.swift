@@ -211,6 +211,22 @@ extension ServiceTests {
             #expect(eventually { fixture.mappedPages == 0 && fixture.device.boundPorts == 0 })
         }
 
+        @Test func endAskedAgainLooksWithoutBeingRung() throws {
+            defer { fixture.stop() }
+            let server = try Peer.listening()
+            let session = try fixture.agent.open()
+            let socket = try session.socket(port: 1)
+            try socket.connected(to: server.address)
+            #expect(try session.end() == 0)
+            // A program that shares the bits has cleared the one that told of this.
+            session.word(1, PlaceholderLine.hangup).storeOrdered(1)
+            usleep(100_000)
+            #expect(fixture.mappedPages > 0)
+            #expect(try session.end() == 0)
+            #expect(eventually { fixture.mappedPages == 0 && fixture.device.boundPorts == 0 })
+            #expect(try session.end() == 0 - Errno.enoent)
+        }
+
         @Test func bytesLeftBehindAreStillSent() throws {
             defer { fixture.stop() }
             let server = try Peer.listening(receiveBuffer: 4096)

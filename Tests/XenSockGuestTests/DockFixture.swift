@@ -19,7 +19,7 @@ final class DockFixture {
     private let port: UInt32
 
     /// - Parameter limit: pages that the guest may grant.
-    init(limit: Int = 4096) throws {
+    init(limit: Int = 4096, fence: TestFence? = nil, admission: DockAdmission = .root) throws {
         device = try DeviceFixture()
         device.xen.setLimits(of: DeviceFixture.guest) {
             $0.grantAllocations = limit
@@ -32,9 +32,10 @@ final class DockFixture {
         path = "/tmp/xensock-dock-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         var log = Logger(label: "test")
         log.logLevel = .critical
+        var configuration = Dock.Configuration(ownPath: path, directPath: path + ".direct")
+        configuration.admission = admission
         dock = try Dock(
-            device: device.device, platform: device.platform,
-            configuration: Dock.Configuration(ownPath: path, directPath: path + ".direct"), log: log)
+            device: device.device, platform: device.platform, configuration: configuration, fence: fence, log: log)
         dock.start()
     }
 
@@ -48,19 +49,18 @@ final class DockFixture {
 
     /// Takes the agent's next request and answers it; nil if none comes within a second.
     func answer(_ ret: Int32 = 0, number: UInt32 = 0, as requestID: UInt32? = nil) throws -> Answered? {
-        for _ in 0..<200 {
+        guard let request = try take() else { return nil }
+        respond(request, ret, number: number, as: requestID)
+        return request
+    }
+
+    /// Takes the agent's next request; nil if none comes within so many times 5 ms.
+    func take(tries: Int = 200) throws -> Answered? {
+        for _ in 0..<tries {
             while let event = channels.nextPending() { channels.unmask(event) }
             if let entry = try ring.nextRequest() {
                 let words = (0..<16).map { entry.load(fromByteOffset: 4 * $0, as: UInt32.self) }
                 ring.consumeRequest()
-                let response = ring.nextResponse()
-                memset(response, 0, 64)
-                response.storeBytes(of: requestID ?? words[0], as: UInt32.self)
-                response.storeBytes(of: words[1], toByteOffset: 4, as: UInt32.self)
-                response.storeBytes(of: ret, toByteOffset: 8, as: Int32.self)
-                response.storeBytes(of: number, toByteOffset: XenSession.Entry.number, as: UInt32.self)
-                ring.pushResponse()
-                if ring.publishResponses() { channels.notify(port) }
                 return Answered(command: words[1], id: UInt64(words[2]) | UInt64(words[3]) << 32, words: words)
             }
             _ = ring.awaitRequest()
@@ -69,18 +69,46 @@ final class DockFixture {
         return nil
     }
 
-    /// Opens a session as the agent's own frontend does.
-    func open(ports: UInt32 = 64, direct: Bool = false, number: UInt32 = 7) throws -> DockProgram {
-        let program = try DockProgram(path: direct ? path + ".direct" : path)
+    func respond(_ request: Answered, _ ret: Int32, number: UInt32 = 0, as requestID: UInt32? = nil) {
+        let response = ring.nextResponse()
+        memset(response, 0, 64)
+        response.storeBytes(of: requestID ?? request.words[0], as: UInt32.self)
+        response.storeBytes(of: request.command, toByteOffset: 4, as: UInt32.self)
+        response.storeBytes(of: ret, toByteOffset: 8, as: Int32.self)
+        response.storeBytes(of: number, toByteOffset: XenSession.Entry.number, as: UInt32.self)
+        ring.pushResponse()
+        if ring.publishResponses() { channels.notify(port) }
+    }
+
+    /// Opens a session as the agent's own frontend does, or as a program of a user.
+    func open(ports: UInt32 = 64, direct: Bool = false, number: UInt32 = 7, user: UInt32 = 0) throws -> DockProgram {
+        let program = try DockProgram(path: direct ? path + ".direct" : path, user: user)
+        try begin(program, ports: ports, number: number)
+        return program
+    }
+
+    /// Opens a session through another's door.
+    func door(of parent: DockProgram, user: UInt32) throws -> DockProgram {
+        let program = try DockProgram(doorOf: parent, user: user)
+        try begin(program, ports: 64, number: 7)
+        return program
+    }
+
+    func refusedAtDoor(of parent: DockProgram, user: UInt32) throws -> UInt32? {
+        try DockProgram(doorOf: parent, user: user).receive(.hello)?.argument
+    }
+
+    private func begin(_ program: DockProgram, ports: UInt32, number: UInt32) throws {
         try program.send(.hello, 1, [ports])
         let request = try #require(try answer(number: number))
         #expect(request.command == XenSession.Command.session.rawValue)
         let answer = try #require(try program.receive(.hello))
         #expect(answer.argument == 0)
         #expect(answer.u32(SessionFrame.HelloAnswer.session) == number)
+        program.arena = answer.u64(SessionFrame.HelloAnswer.arenaID)
+        for descriptor in answer.descriptors where descriptor >= 0 { close(descriptor) }
         program.map(
             ports: answer.u32(SessionFrame.HelloAnswer.ports), self, dock: request.words[4], event: request.words[5])
-        return program
     }
 
     func map(_ references: [UInt32]) throws -> GrantMapping {
@@ -96,6 +124,7 @@ final class DockFixture {
 /// A program's end of a session, and the memory that the backend has of it.
 final class DockProgram {
     let descriptor: Int32
+    var arena: UInt64 = 0
     private(set) var dock: GrantMapping?
     private(set) var control: GrantMapping?
     private var channels: (any EventChannels)?
@@ -113,14 +142,32 @@ final class DockProgram {
         }
     }
 
-    init(path: String) throws {
+    /// A session socket of a user's, which a process of user 0 makes.
+    private static func made<Result>(by user: UInt32, _ body: () throws -> Result) rethrows -> Result {
+        // Of this thread alone; SO_PEERCRED is the effective user.
+        _ = xs_syscall(Int(SYS_setresuid), -1, Int(user), -1, 0, 0, 0)
+        defer { _ = xs_syscall(Int(SYS_setresuid), -1, 0, -1, 0, 0, 0) }
+        return try body()
+    }
+
+    init(doorOf parent: DockProgram, user: UInt32) throws {
+        var pair: [Int32] = [-1, -1]
+        try #require(Self.made(by: user) { socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &pair) } == 0)
+        descriptor = pair[0]
+        try parent.send(.door, 0, [], pair[1])
+        close(pair[1])
+    }
+
+    init(path: String, user: UInt32 = 0) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
         let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                Self.made(by: user) { connect(descriptor, address, size) }
+            }
         }
         try #require(result == 0)
     }
@@ -154,6 +201,27 @@ final class DockProgram {
         }
     }
 
+    /// Asks for the socket whose end `end` is, and has the backend agree if it is asked.
+    ///
+    /// - Returns: the agent's errno.
+    func attach(_ end: Int32, _ fixture: DockFixture) throws -> UInt32 {
+        try send(.attach, 1, [5, 0], end)
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        if poll(&entry, 1, 50) == 0 {
+            #expect(try fixture.answer()?.command == XenSession.Command.attach.rawValue)
+        }
+        let answer = try #require(try receive(.attach))
+        #expect((answer.descriptors[0] >= 0) == (answer.argument == 0))
+        for descriptor in answer.descriptors where descriptor >= 0 { close(descriptor) }
+        return answer.argument
+    }
+
+    /// The backend's, as it does at END.
+    func dropMappings() {
+        control?.unmap()
+        dock?.unmap()
+    }
+
     /// As the backend does at SESSION.
     func map(ports: UInt32, _ fixture: DockFixture, dock reference: UInt32, event channel: UInt32) {
         do {
@@ -175,6 +243,9 @@ final class DockProgram {
     func line(_ port: UInt32, _ offset: Int) -> SharedWord32 {
         SharedWord32(dock!.base + DockRegion.line(port: port) + offset)
     }
+
+    /// As ``ring(_:)``, but the event does not come.
+    func setPending(_ port: UInt32) { _ = DoorbellFront(arena: dock!.base).ring(port) }
 
     func ring(_ port: UInt32) { if DoorbellFront(arena: dock!.base).ring(port) { channels?.notify(event) } }
 

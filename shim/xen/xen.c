@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <xen/evtchn.h>
 #include <xen/gntalloc.h>
 #include <xentoollog.h>
 
@@ -54,6 +55,19 @@ int cxen_deallocate(int gntalloc, uint64_t offset, uint32_t count) {
     struct ioctl_gntalloc_dealloc_gref arguments = {.index = offset, .count = count};
     return ioctl(gntalloc, IOCTL_GNTALLOC_DEALLOC_GREF, &arguments);
 }
+
+int cxen_hold(int descriptor, uint64_t number) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)number, .l_len = 1};
+    return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
+int cxen_is_held(int descriptor, uint64_t number) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)number, .l_len = 1};
+    /* Who cannot tell says yes. */
+    return fcntl(descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+int cxen_forget_events(int evtchn) { return ioctl(evtchn, IOCTL_EVTCHN_RESET, 0); }
 
 int cxen_store_errno(const char *name) {
     for (size_t error = 0; error < sizeof xsd_errors / sizeof xsd_errors[0]; error++)

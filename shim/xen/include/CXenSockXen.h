@@ -36,6 +36,16 @@ int cxen_allocate(int gntalloc, uint16_t domain, uint32_t count, uint64_t *_Nonn
 /* Gives the allocation's index up: nobody can map it any more. 0, or -1 with errno. */
 int cxen_deallocate(int gntalloc, uint64_t offset, uint32_t count);
 
+/* Locks byte `number` for an open file: for as long as anybody has a descriptor of it or maps it, and until somebody lifts
+ * the lock by such a descriptor. 0, or -1 with errno. */
+int cxen_hold(int descriptor, uint64_t number);
+
+/* Whether an open file of the same inode holds the lock, other than the descriptor's own. */
+int cxen_is_held(int descriptor, uint64_t number);
+
+/* Forgets what an event channel device has to be read, without a wait. 0, or -1 with errno. */
+int cxen_forget_events(int evtchn);
+
 /* The error number that xenstored names; EINVAL for one that nobody knows. */
 int cxen_store_errno(const char *_Nonnull name);
 

@@ -1,0 +1,61 @@
+import Glibc
+import XenSockRing
+import XenSockWire
+
+/// Sessions that are over and do not go: their program, which shared doorbell and event channel, may have taken events,
+/// left the channel masked, unbound it or cleared bits. What the agent does then needs none of these.
+extension Dock {
+    /// Sees to it that sessions which are ending are looked at in a second.
+    func tendSoon() {
+        guard tendingAt == .max else { return }
+        tendingAt = monotonicTime() &+ Self.second
+        alarm(at: tendingAt)
+    }
+
+    /// To be called when that time has come.
+    func tend() {
+        tendingAt = .max
+        let waiting = sessions.values.filter(isStuck)
+        guard !waiting.isEmpty else { return }
+        // Locks that the dead held in anybody's arena are freed by looks there.
+        for session in sessions.values where session.memory != nil {
+            session.memory?.channels.acknowledge(session.memory?.channel ?? 0)
+            notice(session)
+        }
+        for session in waiting {
+            for placeholder in session.placeholders.values where placeholder.isHungUp {
+                session.memory?.ring(placeholder.port)
+            }
+            if session.unansweredEnds < 2 { submit(.end(session)) }
+        }
+        tendSoon()
+    }
+
+    private func isStuck(_ session: DockSession) -> Bool {
+        guard session.memory != nil else { return false }
+        switch session.phase {
+        case .ending: return true
+        case .ended: return session.placeholders.values.contains { $0.isHungUp }
+        case .fresh, .opening, .open: return false
+        }
+    }
+
+    /// END was answered, or asked again and answered.
+    func ended(_ session: DockSession, _ ret: Int32) {
+        session.unansweredEnds -= 1
+        // The first one's answer is to come.
+        if ret == -EAGAIN { return }
+        session.phase = .ended
+        for placeholder in session.placeholders.values where ret == -ENOENT || isUnused(placeholder, of: session) {
+            drop(placeholder, of: session)
+        }
+        collect(session)
+        if isStuck(session) { tendSoon() }
+    }
+
+    /// Whether no socket has a pair: its SOCKET never came, or its end has.
+    private func isUnused(_ placeholder: DockPlaceholder, of session: DockSession) -> Bool {
+        guard let memory = session.memory, !placeholder.isHungUp else { return true }
+        return SharedWord32(memory.status(placeholder.port) + StatusLine.state).load() == StatusLine.State.free.rawValue
+    }
+}
