@@ -78,7 +78,7 @@ if embedded {
         .target(
             name: "XenSockGuest",
             dependencies: [
-                "CXenSockSystem", "XenSockRing", "XenSockWire", "XenSockXen",
+                "CXenSockSystem", "XenSockPlatform", "XenSockRing", "XenSockWire", "XenSockXen",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         // What keeps programs from granting pages by a descriptor that they map pages with.

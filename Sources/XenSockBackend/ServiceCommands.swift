@@ -111,6 +111,11 @@ extension Service {
             return incoming.response(0 &- Errno.ebadf)
         }
         performPosted(of: socket, before: session)
+        // That may have been its end.
+        guard session.sockets[request.id.rawValue] === socket else {
+            if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
+            return incoming.response(0 &- Errno.ebadf)
+        }
         defer { settle(socket) }
         switch request {
         case .connect(_, let address, _, let ring, let port):

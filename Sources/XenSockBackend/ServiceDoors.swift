@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockWire
 
 /// Doors that belong to no living session (docs/PROTOCOL.md, 3.1, DOOR): the socket of a session whose process ended while
@@ -54,7 +55,7 @@ extension Service {
             if opens { openSession(descriptors.values[0], parent: door) }
             // What one holder sends amiss must not shut the door to the others.
             for index in (opens ? 1 : 0)..<max(opens ? 1 : 0, descriptors.count) {
-                kernel.close(descriptors.values[index])
+                _ = StrangeDescriptors.close(descriptors.values[index])
             }
         }
     }

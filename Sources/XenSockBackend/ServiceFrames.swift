@@ -1,6 +1,7 @@
 import CXenSockSystem
 import Glibc
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -26,8 +27,17 @@ extension Service {
             } else {
                 return end(session, reason: "hang-up")
             }
-            for index in taken..<max(taken, descriptors.count) { kernel.close(descriptors.values[index]) }
+            discard(descriptors, from: taken, session)
         }
+    }
+
+    /// Closes what came and was not taken over.
+    func discard(_ descriptors: FrameDescriptors, from first: Int, _ session: Session) {
+        var areGone = true
+        for index in first..<max(first, descriptors.count) {
+            areGone = StrangeDescriptors.close(descriptors.values[index]) && areGone
+        }
+        if !areGone, !session.isClosed { violate(session, "descriptors that do not close") }
     }
 
     /// - Returns: how many of the descriptors, from the first on, were taken over.
@@ -163,7 +173,7 @@ extension Service {
         _ = withUnsafeBytes(of: minimum) {
             kernel.setsockopt(program, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
         }
-        kernel.close(program)
+        _ = StrangeDescriptors.close(program)
         if let old = arena.pending[port] { kernel.close(old.placeholder) }
         arena.pending[port] = PendingPort(placeholder: backend, cookie: cookie)
         return 2
@@ -221,6 +231,8 @@ extension Service {
         guard descriptor >= 0 else { return .failure(WireError(Errno.emfile)) }
         guard let cookie = kernel.cookie(descriptor) else { return .failure(WireError(Errno.ebadf)) }
         if cookies[cookie] == nil { performPosted(visibleTo: session) }
+        // Its frames may have been looked at meanwhile, and have ended it.
+        guard !session.isClosed, !session.isBroken else { return .failure(WireError(Errno.ebadf)) }
         guard let socket = cookies[cookie] else { return .failure(WireError(Errno.ebadf)) }
         guard session.mayShare(socket.arena) else { return .failure(WireError(Errno.eacces)) }
         if isQuestion(id) { return .success(socket) }
@@ -235,6 +247,7 @@ extension Service {
 
     /// Sends a frame; a frontend that does not read its answers loses the session.
     private func send(_ writer: FrameWriter, _ descriptors: FrameDescriptors, to session: Session) {
+        guard !session.isClosed else { return }
         let result = writer.withBytes { kernel.sendFrame(session.descriptor, $0, descriptors: descriptors) }
         if result < 0 { end(session, reason: "its socket takes no answer, errno \(0 - result)") }
     }

@@ -22,9 +22,7 @@ extension Service {
     func performPosted(of socket: Socket, before session: Session? = nil) {
         if let session, session.arena === socket.arena { return }
         guard let owner = socket.arena.session else { return }
-        for reference in socket.references where reference.session == owner.id {
-            performPosted(owner) { SharedWord64($0 + EntryLayout.id).load() == reference.id }
-        }
+        performPosted(owner) { owner.sockets[SharedWord64($0 + EntryLayout.id).load()] === socket }
     }
 
     /// Performs what was asked for by sessions whose sockets `session` may attach: one of these may be about to be.

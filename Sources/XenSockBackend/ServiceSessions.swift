@@ -150,6 +150,7 @@ extension Service {
             kernel.epollDelete(epoll, session.descriptor)
             sources.remove(session.source)
             kernel.close(session.descriptor)
+            session.descriptor = -1
         }
         if session.process >= 0 {
             kernel.epollDelete(epoll, session.process)

@@ -6,7 +6,7 @@ final class Session {
     let id: UInt32
     let credentials: PeerCredentials
     /// The session socket; -1 for a session of a guest. Owned.
-    let descriptor: Int32
+    var descriptor: Int32
     /// The peer's process, to learn of its end; -1 if only the hang-up tells. Owned.
     var process: Int32 = -1
     /// Until when it must have said HELLO, in nanoseconds of the service's clock.

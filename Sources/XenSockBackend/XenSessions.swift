@@ -88,6 +88,8 @@ final class XenSessions: XenConnection {
             guard let known = sessions[request.id] else { return answer(request, 0 &- Errno.enoent) }
             known.ending = request
             service.end(known.session, reason: "ended by the agent")
+            // Its program may have cleared what its processes rang, or died between that and the event.
+            if let arena = arenas[request.id] { look(at: arena) }
             finish(known)
         case .attach:
             answer(request, attach(request))
@@ -118,10 +120,12 @@ final class XenSessions: XenConnection {
         let now = service.kernel.now()
         guard now &- lookedAtAll >= 100_000_000 else { return }
         lookedAtAll = now
-        for arena in Array(arenas.values) {
-            guard let xen = arena.xen else { continue }
-            for port in Array(xen.live) { service.ring(arena, port) }
-        }
+        for arena in Array(arenas.values) { look(at: arena) }
+    }
+
+    private func look(at arena: Service.Arena) {
+        guard let xen = arena.xen else { return }
+        for port in Array(xen.live) { service.ring(arena, port) }
     }
 
     // MARK: SESSION
@@ -201,12 +205,12 @@ final class XenSessions: XenConnection {
 
     /// - Returns: 0 or a negative errno.
     private func attach(_ request: XenRequest) -> Int32 {
+        // The socket may be one that was only asked for.
+        if let owner = arenas[request.u64(XenSession.Entry.owner)]?.session { service.performSockets(of: owner) }
         guard let session = sessions[request.id]?.session, !session.isClosed,
             let arena = arenas[request.u64(XenSession.Entry.owner)]
         else { return 0 &- Errno.enoent }
         let (name, port) = (request.u64(XenSession.Entry.socket), request.u32(XenSession.Entry.port))
-        // The socket may be one that was only asked for.
-        if let owner = arena.session { service.performSockets(of: owner) }
         guard arena.isSocketPort(port), let socket = arena.sockets[Int(port)], socket.placeholder >= 0,
             arena.generation(port) == request.u32(XenSession.Entry.generation)
         else { return 0 &- Errno.ebadf }

@@ -148,6 +148,8 @@ enum Commands {
     static func reserve(
         _ state: UnsafeMutablePointer<SessionState>, _ mask: UInt64
     ) -> (slot: UInt32, life: UInt32)? {
+        var patience = Patience(mask)
+        var naps = 0
         while true {
             Session.lock(state, mask: mask)
             guard let life = Session.life(state) else {
@@ -156,14 +158,21 @@ enum Commands {
             }
             if let slot = freeSlot(state) { return (slot, life) }
             Session.unlock(state)
-            if state.pointee.dialect != 0, takeResponses(state, life) == nil {
+            // The next slot's request may be one that nobody waits for.
+            guard let taken = takeResponses(state, life) else {
                 Session.markDead(state, life)
                 return nil
             }
-            // All slots are with threads that wait: somebody leads, or is about to.
+            if taken {
+                Session.advance(state)
+                naps = 0
+                continue
+            }
             let progress = SharedWord32(&state.pointee.progress).load()
             Session.sleep(state, seen: progress, nanoseconds: 1_000_000)
             Signals.admitDefaults(mask)
+            naps &+= 1
+            if naps % 100 == 0, !patience.passSlice() { Session.markDead(state, life, silent: true) }
         }
     }
 
@@ -226,7 +235,9 @@ enum Commands {
             }
             if looks > 0 { continue }
             Session.lock(state)
-            let quiet = !Session.isAlive(state, life) || state.pointee.ring.awaitResponse()
+            // Who posts takes answers, too, and nobody is woken for one that was taken.
+            let isDone = SharedWord32(record).load() == Progress.done
+            let quiet = !isDone && (!Session.isAlive(state, life) || state.pointee.ring.awaitResponse())
             let socket = state.pointee.socket
             Session.unlock(state)
             if !quiet { continue }
@@ -331,7 +342,7 @@ enum Commands {
         guard Session.isAlive(state, life) else { return attachment }
         var patience = Patience(mask)
         let socket = state.pointee.socket
-        let sent = patience.repeated { xs_send_descriptors(socket, frame, size, first, second) }
+        let sent = patience.repeated { xs_send_descriptors(socket, frame, size, 0, first, second) }
         if sent < 0 {
             if sent != -Int(EBADF), sent != -Int(ETOOMANYREFS) { Session.markDead(state, life) }
             return attachment

@@ -198,7 +198,7 @@ extension Frontend {
         }
         if result >= 0 {
             socket.status.misses.store(0)
-            inheritSendLimit(Int32(truncatingIfNeeded: result), from: listener)
+            inherit(Int32(truncatingIfNeeded: result), from: listener)
         }
         if result >= 0, result <= 2, let handle = find(Int32(result)) { relayIfStandard(handle, as: handle.fd) }
         if result >= 0, let handle = find(Int32(result)), let names = KnownNames(handle) {

@@ -24,7 +24,7 @@ enum Frames {
         _ patience: inout Patience
     ) -> Int {
         var frame = (kind.rawValue, argument)
-        return patience.repeated { xs_send_descriptors(socket, &frame, 8, first, second) }
+        return patience.repeated { xs_send_descriptors(socket, &frame, 8, 0, first, second) }
     }
 
     /// Sends a frame whose payload is `id`, and two descriptors.
@@ -33,7 +33,7 @@ enum Frames {
         _ patience: inout Patience
     ) -> Int {
         var frame = (kind.rawValue, argument, id)
-        return patience.repeated { xs_send_descriptors(socket, &frame, 16, first, second) }
+        return patience.repeated { xs_send_descriptors(socket, &frame, 16, 0, first, second) }
     }
 
     /// Closes descriptors that nobody asked for.

@@ -17,8 +17,8 @@ struct KnownNames {
     static func forget(_ page: UnsafeMutableRawPointer) {
         let names = KnownNames(page)
         names.epoch.storeOrdered(names.epoch.load() &+ 1)
-        SharedWord32(page + peerOffset).storeOrdered(0)
-        SharedWord32(page + localOffset).storeOrdered(0)
+        SharedWord64(page + peerOffset).store(0)
+        SharedWord64(page + localOffset).store(0)
     }
 
     /// Nil for a socket that is not connected now, as far as can be seen, or is of another kind.
@@ -40,8 +40,12 @@ struct KnownNames {
     /// The name, if it is known.
     func name(peer: Bool) -> SocketAddress? {
         let place = page + (peer ? Self.peerOffset : Self.localOffset)
-        let length = Int(SharedWord32(place).loadOrdered())
-        guard length >= 16, length <= 28 else { return nil }
+        let word = SharedWord64(place).loadOrdered()
+        let length = Int(word & 0xffff)
+        // One of an earlier connection may be stored late.
+        guard UInt32(truncatingIfNeeded: word >> 32) == epoch.loadOrdered(), length >= 16, length <= 28 else {
+            return nil
+        }
         var words = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         words.0 = SharedWord64(place + 8).load()
         words.1 = SharedWord64(place + 16).load()
@@ -53,13 +57,13 @@ struct KnownNames {
     func store(_ name: SocketAddress, peer: Bool, now: UInt32) {
         guard name.length >= 16, name.length <= 28, epoch.loadOrdered() == now else { return }
         let place = page + (peer ? Self.peerOffset : Self.localOffset)
-        if SharedWord32(place).loadOrdered() != 0 { return }
+        if SharedWord64(place).loadOrdered() != 0 { return }
         var words = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         withUnsafeMutableBytes(of: &words) { _ = name.copy(to: $0.baseAddress!, capacity: 28) }
         SharedWord64(place + 8).store(words.0)
         SharedWord64(place + 16).store(words.1)
         SharedWord64(place + 24).store(words.2)
         SharedWord32(place + 32).store(UInt32(truncatingIfNeeded: words.3))
-        SharedWord32(place).storeOrdered(UInt32(name.length))
+        SharedWord64(place).store(UInt64(now) << 32 | UInt64(name.length))
     }
 }

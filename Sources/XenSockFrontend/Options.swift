@@ -158,10 +158,12 @@ extension Frontend {
         handle.status.setSendLimit(BufferLimit.bytes(value.loadUnaligned(as: Int32.self)))
     }
 
-    /// A connection inherits its listener's buffer sizes.
-    static func inheritSendLimit(_ fd: Int32, from listener: SocketHandle) {
+    /// What a connection has from its listener: the bound of its buffer, and that it is TCP.
+    static func inherit(_ fd: Int32, from listener: SocketHandle) {
+        guard let accepted = find(fd) else { return }
         let limit = listener.status.sendLimit
-        if limit != BufferLimit.none, let accepted = find(fd) { accepted.status.setSendLimit(limit) }
+        if limit != BufferLimit.none { accepted.status.setSendLimit(limit) }
+        if listener.status.has(StatusLine.Flag.plainTCP) { accepted.status.set(StatusLine.Flag.plainTCP, true) }
     }
 
     /// SO_RCVTIMEO and SO_SNDTIMEO bound the frontend's own waits; the first is the placeholder's too, since the kernel

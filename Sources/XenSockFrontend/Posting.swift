@@ -39,6 +39,8 @@ enum Posting {
         }
         guard let (slot, _) = Commands.reserve(state, mask) else { return false }
         guard state.pointee.ring.inFlight < most, !isSocket || state.pointee.unansweredSockets == 0,
+            // Another thread may have opened another session, whose ports are others.
+            TableEntry(rawValue: request.id.rawValue).arena == Int(state.pointee.arena),
             let base = state.pointee.base,
             let domain = Commands.ownDomain(state),
             let argument = ArgumentArea(base: base + Arena.argumentsOffset).slot(slot)
@@ -104,8 +106,12 @@ enum Posting {
                 id: id, domain: domain, type: type, protocol: number, eventChannel: EventChannelPort(port),
                 indexesPage: Session.indexesReference(state, port))
         }
-        if let kind, state.pointee.knownSockets & kind != 0, let base = state.pointee.base {
-            let status = SocketStatus(line: base + Arena.statusOffset(port: port))
+        let own = TableEntry(rawValue: id.rawValue).arena
+        let status = ProcessState.region.map {
+            SocketStatus(line: ProcessState.arena($0, own).base + Arena.statusOffset(port: port))
+        }
+        if let status, kind != nil, domain != Resolver.domain { status.set(StatusLine.Flag.plainTCP, true) }
+        if let kind, state.pointee.knownSockets & kind != 0, let status, own == Int(state.pointee.arena) {
             status.begin(domain: domain, type: type)
             status.set(StatusLine.Flag.unanswered, true)
             if post(state, mask, request(type | SocketRequest.posted), note: port) {
@@ -191,6 +197,8 @@ enum Posting {
     ) -> (option: UInt64, word: UInt64, size: UInt32)? {
         guard length >= 4, !handle.isDatagram, !handle.isUnix, !handle.isV1, !handle.isRelayed else { return nil }
         let number = value.loadUnaligned(as: Int32.self)
+        // Other protocols refuse some of TCP's.
+        if level == Int32(IPPROTO_TCP), !handle.status.has(StatusLine.Flag.plainTCP) { return nil }
         let index: UInt64
         var word = UInt64(UInt32(bitPattern: number))
         var size: UInt32 = 4

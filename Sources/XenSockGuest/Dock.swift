@@ -199,6 +199,8 @@ public final class Dock: @unchecked Sendable {
         case nil: break
         case .wakeup:
             acknowledge(wakeup)
+            // The fence may have come since.
+            _ = fenceHolds()
             setMode()
         case .device: device.handle()
         case .listener(let descriptor, let isOwn): accept(descriptor, isOwn: isOwn)

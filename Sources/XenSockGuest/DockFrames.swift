@@ -1,6 +1,7 @@
 import CXenSockSystem
 import Glibc
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 import XenSockXen
@@ -17,8 +18,10 @@ extension Dock {
                 session.descriptor, base, frame.count, Int32(MSG_DONTWAIT), &first, &second)
             if size == -Int(EAGAIN) || size == -Int(EINTR) { return }
             defer {
-                if first >= 0 { close(first) }
-                if second >= 0 { close(second) }
+                let isFirstGone = StrangeDescriptors.close(first)
+                if !StrangeDescriptors.close(second) || !isFirstGone {
+                    violate(session, "descriptors that do not close")
+                }
             }
             guard size > 0 else { return end(session, reason: "hang-up") }
             guard size >= SessionFrame.payload else { return violate(session, "a malformed frame") }
@@ -167,10 +170,12 @@ extension Dock {
             drop(placeholder, of: session)
         }
         session.rings[port] = nil
-        free(known, of: session)
+        freeRing(known, of: session)
+        guard hasDescriptors(1, session.account) else { return (nil, ENOBUFS) }
         do throws(XenError) {
             let ring = try budget.allocateRing(order: order, for: connection.backend, account: session.account)
             session.rings[port] = ring
+            descriptorShares.take(1, session.account)
             SharedWord32(memory.status(port) + StatusLine.reference).store(ring.references[0])
             return (ring, 0)
         } catch {
@@ -213,7 +218,7 @@ extension Dock {
             return refuseAttach(session, name, ret < 0 && ret > -4096 ? -ret : EBADF)
         }
         session.attached.insert(memory.arenaID)
-        if session.user != owner.user { owner.holder = session.account }
+        if session.user != owner.user, session.user != 0 { owner.holder = session.account }
         var answer = FrameBuilder(.attach, argument: 0)
         answer.append(name)
         answer.append(memory.arenaID)
@@ -241,7 +246,8 @@ extension Dock {
 
     func send(_ frame: FrameBuilder, _ first: Int32, _ second: Int32, to descriptor: Int32) -> Int {
         frame.bytes.withUnsafeBytes {
-            xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, first, second)
+            // Who shares a socket that came through a door chooses whether calls on it wait.
+            xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, Int32(MSG_DONTWAIT), first, second)
         }
     }
 }

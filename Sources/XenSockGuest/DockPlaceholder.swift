@@ -67,6 +67,12 @@ final class DockPlaceholder {
     /// Whether the program's last descriptor is closed, and the backend may not know yet what that means.
     var isHungUp: Bool { descriptor < 0 && !isClosed }
 
+    /// Whether the backend is to find something that it may not have been told of.
+    var needsLook: Bool { isHungUp || relay?.isFinishing == true }
+
+    /// Closes this end as if the program's were closed.
+    func abandon() { if descriptor >= 0 { hangUp() } }
+
     /// Does what the backend asks for since the last time.
     ///
     /// - Returns: whether the backend is to be told of something.

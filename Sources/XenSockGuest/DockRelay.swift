@@ -177,6 +177,9 @@ final class DockRelay {
         }
     }
 
+    /// Whether the line says, or may say, that there is no more to come than what stands in the placeholder.
+    var isFinishing: Bool { isFinishingTold || isReset && awaitsOwnEvent }
+
     /// Whether the connection was reset, and that shown.
     var wasReset: Bool { isReset }
 

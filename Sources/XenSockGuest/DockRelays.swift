@@ -8,6 +8,7 @@ extension Dock {
     /// Has a placeholder look at its line, and tells the backend what there is to tell.
     func look(at placeholder: DockPlaceholder, of session: DockSession) {
         if placeholder.look() { session.memory?.ring(placeholder.port) }
+        tend(placeholder)
         queue(placeholder)
     }
 
@@ -26,8 +27,14 @@ extension Dock {
             placeholder.relay?.isQueued = false
             if placeholder.relayTurn() { placeholder.session?.memory?.ring(placeholder.port) }
             if placeholder.descriptor < 0 { forget(placeholder.number) }
+            tend(placeholder)
             queue(placeholder)
         }
+    }
+
+    /// Sees to it that the backend is told of a socket whose session is over.
+    private func tend(_ placeholder: DockPlaceholder) {
+        if placeholder.needsLook, case .ended? = placeholder.session?.phase { tendSoon() }
     }
 }
 

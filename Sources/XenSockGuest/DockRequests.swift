@@ -115,7 +115,7 @@ extension Dock {
     private func opened(_ session: DockSession, _ ret: Int32, number: UInt32) {
         session.deadline = .max
         guard ret == 0 else {
-            log.error("the backend refuses a session: errno \(-ret)")
+            log.error("the backend refuses a session: errno \(0 &- ret)")
             // Nothing is mapped there.
             session.phase = .ended
             refuse(session, ret > -4096 && ret < 0 ? -ret : EIO)
@@ -123,7 +123,7 @@ extension Dock {
         }
         session.number = number
         // Its program has gone meanwhile, or was told that there is no answer.
-        guard session.descriptor >= 0 else { return finish(session) }
+        guard session.descriptor >= 0, !session.isDoor else { return finish(session) }
         session.phase = .open
         answerHello(session)
     }

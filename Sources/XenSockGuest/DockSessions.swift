@@ -211,7 +211,7 @@ extension Dock {
         guard let memory = session.memory else { return }
         poller.remove(memory.channels.descriptor)
         if memory.isRelayed { poller.remove(memory.doorbell) }
-        for ring in session.rings.values { free(ring, of: session) }
+        for ring in session.rings.values { freeRing(ring, of: session) }
         session.rings = [:]
         memory.channels.unbind(memory.channel)
         free(memory.control, of: session)
@@ -222,6 +222,13 @@ extension Dock {
     /// Gives pages back that programs have had.
     func free(_ pages: GrantAllocation?, of session: DockSession) {
         budget.free(pages, account: session.account, holder: session.holder ?? session.account)
+    }
+
+    /// Likewise, a port's, which are an allocation with a descriptor of its own.
+    func freeRing(_ pages: GrantAllocation?, of session: DockSession) {
+        guard pages != nil else { return }
+        free(pages, of: session)
+        descriptorShares.give(1, session.account)
     }
 
     private func remove(_ session: DockSession) {

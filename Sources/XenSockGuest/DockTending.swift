@@ -23,7 +23,7 @@ extension Dock {
             notice(session)
         }
         for session in waiting {
-            for placeholder in session.placeholders.values where placeholder.isHungUp {
+            for placeholder in session.placeholders.values where placeholder.needsLook {
                 session.memory?.ring(placeholder.port)
             }
             if session.unansweredEnds < 2 { submit(.end(session)) }
@@ -35,7 +35,7 @@ extension Dock {
         guard session.memory != nil else { return false }
         switch session.phase {
         case .ending: return true
-        case .ended: return session.placeholders.values.contains { $0.isHungUp }
+        case .ended: return session.placeholders.values.contains { $0.needsLook }
         case .fresh, .opening, .open: return false
         }
     }
@@ -46,8 +46,14 @@ extension Dock {
         // The first one's answer is to come.
         if ret == -EAGAIN { return }
         session.phase = .ended
-        for placeholder in session.placeholders.values where ret == -ENOENT || isUnused(placeholder, of: session) {
-            drop(placeholder, of: session)
+        for placeholder in session.placeholders.values {
+            if ret == -ENOENT {
+                drop(placeholder, of: session)
+            } else if isUnused(placeholder, of: session) {
+                // By what the program wrote, too: the backend knows better, and finds that the end is closed.
+                placeholder.abandon()
+                session.memory?.ring(placeholder.port)
+            }
         }
         collect(session)
         if isStuck(session) { tendSoon() }
@@ -55,7 +61,7 @@ extension Dock {
 
     /// Whether no socket has a pair: its SOCKET never came, or its end has.
     private func isUnused(_ placeholder: DockPlaceholder, of session: DockSession) -> Bool {
-        guard let memory = session.memory, !placeholder.isHungUp else { return true }
+        guard let memory = session.memory, placeholder.descriptor >= 0 else { return false }
         return SharedWord32(memory.status(placeholder.port) + StatusLine.state).load() == StatusLine.State.free.rawValue
     }
 }

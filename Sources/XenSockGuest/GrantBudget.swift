@@ -108,10 +108,12 @@ final class GrantBudget {
         held.append((allocation, holder))
     }
 
-    /// Looks whether what was held is free now: when it would help, or once a second.
+    /// Looks whether what was held is free now: ten times a second when it would help, or once.
     private func settle(wanted: Int, _ account: UInt32?) {
         let now = monotonicTime()
-        guard !held.isEmpty, shares.room(for: account) < wanted || now &- lookedAtHeld >= 1_000_000_000 else { return }
+        // Each look asks the kernel about every one of them.
+        let pause: UInt64 = shares.room(for: account) < wanted ? 100_000_000 : 1_000_000_000
+        guard !held.isEmpty, now &- lookedAtHeld >= pause else { return }
         lookedAtHeld = now
         held.removeAll { pages, account in
             if pages.isHeld { return false }

@@ -246,7 +246,7 @@ public final class PVCallsNetwork: SocketNetwork {
     private func handle(_ request: PVCallsCommands.Pending, _ ret: Int32) {
         let socket = request.socket
         switch request.kind {
-        case .socket: break
+        case .socket: if ret < 0 { socket.renewal?.creationError = 0 &- ret }
         case .connect: decideConnect(socket, ret)
         case .bind where socket.isWaiting, .listen where socket.isWaiting: decideRenewal(socket, request.kind, ret)
         case .bind: decideBind(socket, ret)

@@ -43,11 +43,7 @@ extension PVCallsNetwork {
         let listeners = waiting.count { $0.phase == .listening }
         log.notice("\(waiting.count) sockets without a peer are made again, \(listeners) listeners among them")
         for socket in waiting {
-            commands.post(
-                .socket,
-                .socket(
-                    id: SocketID(socket.id), domain: UInt32(AF_INET), type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
-                    eventChannel: 0, indexesPage: 0), socket, connection)
+            create(socket, connection)
             if socket.phase == .open {
                 socket.renewal = nil
             } else {
@@ -56,10 +52,22 @@ extension PVCallsNetwork {
         }
     }
 
+    private func create(_ socket: PVCallsSocket, _ connection: any PVCallsConnection) {
+        commands.post(
+            .socket,
+            .socket(
+                id: SocketID(socket.id), domain: UInt32(AF_INET), type: UInt32(SOCK_STREAM.rawValue), protocol: 0,
+                eventChannel: 0, indexesPage: 0), socket, connection)
+    }
+
     private func ask(
         _ socket: PVCallsSocket, _ step: PVCallsCommands.Pending.Kind, _ connection: any PVCallsConnection
     ) {
         guard let local = socket.local else { return }
+        if let error = socket.renewal?.creationError, error != 0 {
+            socket.renewal?.creationError = 0
+            create(socket, connection)
+        }
         socket.renewal?.step = step
         socket.renewal?.resumes = nil
         let request =
@@ -77,7 +85,7 @@ extension PVCallsNetwork {
             socket.renewal = nil
             return offer(socket)
         }
-        let error = 0 &- ret
+        let error = renewal.creationError != 0 ? renewal.creationError : 0 &- ret
         let passing: Set<Int32> = [EADDRINUSE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EAGAIN, EINTR, ETIMEDOUT]
         let now = clock()
         let since = renewal.refusedSince ?? now

@@ -93,6 +93,8 @@ final class PVCallsSocket {
         var resumes: UInt64?
         var interval: UInt64 = 20_000_000
         var refusedSince: UInt64?
+        /// Why SOCKET failed, positive: whatever follows it fails for want of the socket. 0 if it did not.
+        var creationError: Int32 = 0
     }
 
     /// What a listener has beside.

@@ -58,6 +58,8 @@ public enum StatusLine {
         public static let errorQueueIsUrgent: UInt32 = 2048
         /// SOCKET was posted, and its answer not seen, or not 0.
         public static let unanswered: UInt32 = 4096
+        /// A stream socket made with protocol 0 or IPPROTO_TCP, or accepted from such a one.
+        public static let plainTCP: UInt32 = 8192
     }
 
     /// The 64-bit word at `urgent`: the urgent byte in bits 7..0, flags, and from bit 32 on the index of `in` at which

@@ -181,7 +181,7 @@ final class DockProgram {
         _ kind: SessionFrame.Kind, _ argument: UInt32, _ words: [UInt32] = [], _ first: Int32 = -1, _ second: Int32 = -1
     ) throws {
         let frame = [kind.rawValue, argument] + words
-        let sent = frame.withUnsafeBytes { xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, first, second) }
+        let sent = frame.withUnsafeBytes { xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, 0, first, second) }
         try #require(sent == frame.count * 4)
     }
 

@@ -283,7 +283,8 @@ static inline long xs_poll(int fd, short events, long long nanoseconds) {
 }
 
 /* Sends `size` bytes and up to two descriptors (-1: none) in one message. Returns the bytes sent or a negative errno. */
-static inline long xs_send_descriptors(int fd, const void *bytes, size_t size, int first, int second) {
+static inline long xs_send_descriptors(int fd, const void *bytes, size_t size, int flags, int first,
+                                       int second) {
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(2 * sizeof(int))];
@@ -304,7 +305,7 @@ static inline long xs_send_descriptors(int fd, const void *bytes, size_t size, i
         descriptors[0] = first;
         if (count == 2) descriptors[1] = second;
     }
-    return xs_syscall(SYS_sendmsg, fd, (long)&message, MSG_NOSIGNAL, 0, 0, 0);
+    return xs_syscall(SYS_sendmsg, fd, (long)&message, flags | MSG_NOSIGNAL, 0, 0, 0);
 }
 
 /* Receives one message and up to two descriptors (close-on-exec; -1 where none came). Returns the bytes received, 0 at
