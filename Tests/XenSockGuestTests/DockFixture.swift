@@ -88,8 +88,8 @@ final class DockFixture {
     }
 
     /// Opens a session through another's door.
-    func door(of parent: DockProgram, user: UInt32) throws -> DockProgram {
-        let program = try DockProgram(doorOf: parent, user: user)
+    func door(of parent: DockProgram, user: UInt32, keep: ((Int32) -> Void)? = nil) throws -> DockProgram {
+        let program = try DockProgram(doorOf: parent, user: user, keep: keep)
         try begin(program, ports: 64, number: 7)
         return program
     }
@@ -150,12 +150,13 @@ final class DockProgram {
         return try body()
     }
 
-    init(doorOf parent: DockProgram, user: UInt32) throws {
+    /// - Parameter keep: gets a copy of the end that the agent has.
+    init(doorOf parent: DockProgram, user: UInt32, keep: ((Int32) -> Void)? = nil) throws {
         var pair: [Int32] = [-1, -1]
         try #require(Self.made(by: user) { socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &pair) } == 0)
         descriptor = pair[0]
         try parent.send(.door, 0, [], pair[1])
-        close(pair[1])
+        if let keep { keep(pair[1]) } else { close(pair[1]) }
     }
 
     init(path: String, user: UInt32 = 0) throws {
@@ -181,8 +182,14 @@ final class DockProgram {
         _ kind: SessionFrame.Kind, _ argument: UInt32, _ words: [UInt32] = [], _ first: Int32 = -1, _ second: Int32 = -1
     ) throws {
         let frame = [kind.rawValue, argument] + words
-        let sent = frame.withUnsafeBytes { xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, 0, first, second) }
-        try #require(sent == frame.count * 4)
+        try #require(attempt(frame, 0, first, second) == frame.count * 4)
+    }
+
+    /// Sends a frame of nothing but words.
+    func attempt(_ frame: [UInt32], _ flags: Int32, _ first: Int32 = -1, _ second: Int32 = -1) -> Int {
+        frame.withUnsafeBytes {
+            xs_send_descriptors(descriptor, $0.baseAddress!, $0.count, flags, first, second)
+        }
     }
 
     /// The next frame of a kind; nil at the hang-up, or after two seconds.

@@ -167,9 +167,32 @@ final class TestFence: DockFence, @unchecked Sendable {
         }
         #expect(rounds > 5 && rounds <= 300 / 17)
         for page in kept { munmap(page, 4096) }
-        usleep(50_000)
+        // The agent looks ten times a second.
+        usleep(200_000)
         let program = try fixture.open(direct: true, user: 1000)
         #expect(try program.ask(1, order: 6).u32(SessionFrame.RingAnswer.order) == 6)
+    }
+
+    @Test func `A program that reads no answers keeps nobody waiting`() throws {
+        let fixture = try fixture()
+        defer { fixture.stop() }
+        let parent = try fixture.open(direct: true, user: 1000)
+        var shared: Int32 = -1
+        let program = try fixture.door(of: parent, user: 1000) { shared = $0 }
+        defer { close(shared) }
+        // The open file is the agent's and this program's.
+        #expect(fcntl(shared, F_SETFL, 0) == 0)
+        var end: DockFixture.Answered?
+        for _ in 0..<200 where end == nil {
+            let frame: [UInt32] = [SessionFrame.Kind.ring.rawValue, 1, 99, 0, 0, 0]
+            for _ in 0..<64 { _ = program.attempt(frame, Int32(MSG_DONTWAIT)) }
+            end = try fixture.take(tries: 1)
+        }
+        let request = try #require(end)
+        #expect(request.command == XenSession.Command.end.rawValue)
+        fixture.respond(request, 0)
+        let other = try fixture.open(direct: true, number: 9, user: 1001)
+        #expect(try other.ask(1, order: 4).u32(SessionFrame.RingAnswer.error) == 0)
     }
 
     @Test func `Sessions are shared out, too`() throws {
@@ -249,6 +272,34 @@ final class TestFence: DockFence, @unchecked Sendable {
         let before = fixture.device.xen.grants(of: DeviceFixture.guest).count
         program.dropMappings()
         #expect(eventually { fixture.device.xen.grants(of: DeviceFixture.guest).count < before })
+    }
+
+    @Test func `A socket that its program calls free is hung up, and kept until the backend has no more of it`() throws
+    {
+        let fixture = try DockFixture()
+        defer { fixture.stop() }
+        let program = try fixture.open()
+        let (end, _) = try program.bind(4)
+        defer { close(end) }
+        let before = fixture.device.xen.grants(of: DeviceFixture.guest).count
+        program.hangUp()
+        #expect(try fixture.answer()?.command == XenSession.Command.end.rawValue)
+        #expect(eventually { program.line(4, PlaceholderLine.hangup).load() == PlaceholderLine.Hangup.closed })
+        #expect(fixture.device.xen.grants(of: DeviceFixture.guest).count == before)
+        let again = try #require(try fixture.take(tries: 400))
+        #expect(again.command == XenSession.Command.end.rawValue)
+        program.dropMappings()
+        fixture.respond(again, -ENOENT)
+        #expect(eventually { fixture.device.xen.grants(of: DeviceFixture.guest).count < before })
+    }
+
+    @Test func `Whatever a backend answers is an errno`() throws {
+        let fixture = try DockFixture()
+        defer { fixture.stop() }
+        let program = try DockProgram(path: fixture.path)
+        try program.send(.hello, 1, [64])
+        #expect(try fixture.answer(.min)?.command == XenSession.Command.session.rawValue)
+        #expect(try program.receive(.hello)?.argument == UInt32(EIO))
     }
 
     @Test func `A session that the backend does not know any more is freed with its sockets`() throws {
