@@ -166,7 +166,7 @@ extension BackendSocket {
 
     /// Before a reset: natively what the program wrote is mostly with the peer already. The program's end is closed, so
     /// this comes to an end.
-    private func sendRest(_ relay: Relay) {
+    func sendRest(_ relay: Relay) {
         while relay.fillerBytes > 0 {
             let count = kernel.receiveFiller(placeholder)
             guard count > 0 else { break }
@@ -185,7 +185,7 @@ extension BackendSocket {
 
     /// HUP: the last copy of the program's end is closed, or both directions are shut. Either way nobody reads any more,
     /// and what was written is in the placeholder.
-    private func endRelay(_ relay: Relay) {
+    func endRelay(_ relay: Relay) {
         guard !relay.isOver else { return }
         relay.isOver = true
         if lingerSeconds == 0 { return finish(abort: true) }
@@ -197,7 +197,7 @@ extension BackendSocket {
 
     /// Everything that the program wrote is with the kernel. Bytes that the service holds and nobody read make TCP reset,
     /// as those do that the kernel holds.
-    private func finishRelay(_ relay: Relay) {
+    func finishRelay(_ relay: Relay) {
         finish(abort: !relay.inbound.isEmpty)
     }
 
@@ -209,7 +209,7 @@ extension BackendSocket {
     }
 
     /// Shows a reset behind the last byte. The library finds the error in the status line; other programs find an end.
-    private func reset(_ relay: Relay) {
+    func reset(_ relay: Relay) {
         if relay.error != 0 { status.setError(relay.error) }
         endOfFile = true
         outClosed = true
@@ -234,143 +234,5 @@ extension BackendSocket {
         if relay.fillerBytes > 0 { _ = kernel.receiveFiller(placeholder) }
         relay.fillerBytes = 0
         wantsTurn = true
-    }
-
-    // MARK: Turns
-
-    func relayTurn(_ relay: Relay) {
-        if phase == .connected { relayInward(relay) }
-        if phase == .connected || phase == .draining { relayOutward(relay) }
-    }
-
-    private func relayInward(_ relay: Relay) {
-        if readable, !endOfFile { receive(relay) }
-        if relay.isWritable, !relay.isDeaf, !relay.inbound.isEmpty {
-            let count = kernel.sendRelayed(placeholder, from: relay.inbound.bytes(limit: Self.budget))
-            if count > 0 {
-                relay.inbound.consume(count)
-                wantsTurn = true
-            } else {
-                switch Int32(truncatingIfNeeded: 0 &- count) {
-                case Errno.eagain: relay.isWritable = false
-                case Errno.eintr, Errno.enobufs, Errno.enomem: wantsTurn = true
-                // Shut for reading, or closed; the latter is announced.
-                default: relay.isDeaf = true
-                }
-            }
-        }
-        guard endOfFile, relay.inbound.isEmpty, !relay.isShown else { return }
-        if relay.error != 0 || isBroken { return reset(relay) }
-        relay.isShown = true
-        shutPlaceholder(ShutdownHow.write)
-        if kernel.poll(placeholder, .readHangup).contains(.hangup) { endRelay(relay) }
-    }
-
-    private func receive(_ relay: Relay) {
-        let space = relay.inbound.space(limit: Self.budget)
-        guard space.count > 0 else { return }
-        let count = kernel.receive(network, into: space)
-        if count > 0 {
-            relay.inbound.produce(count)
-            if count < space.count, trustsShortReads {
-                readable = false
-            } else {
-                wantsTurn = true
-            }
-        } else if count == 0 {
-            endOfFile = true
-        } else {
-            switch Int32(truncatingIfNeeded: 0 &- count) {
-            case Errno.eagain: readable = false
-            case Errno.eintr: wantsTurn = true
-            case let error:
-                relay.error = error
-                endOfFile = true
-            }
-        }
-    }
-
-    private func relayOutward(_ relay: Relay) {
-        if !outClosed, relay.isReadable, !relay.isEnded { take(relay) }
-        guard phase != .gone else { return }
-        if writable, !outClosed {
-            guard applyDeferred(), phase != .gone else { return }
-            if !outClosed, !relay.outbound.isEmpty { transmit(relay) }
-            guard phase == .connected || phase == .draining else { return }
-        }
-        if outClosed {
-            if phase == .draining { finishRelay(relay) }
-        } else if relay.isEnded, relay.outbound.isEmpty, deferred.isEmpty {
-            if phase == .draining { return finishRelay(relay) }
-            outClosed = true
-            _ = kernel.shutdown(network, how: ShutdownHow.write)
-        }
-    }
-
-    /// Takes bytes from the placeholder.
-    private func take(_ relay: Relay) {
-        while relay.fillerBytes > 0 {
-            let count = kernel.receiveFiller(placeholder)
-            guard count > 0 else { break }
-            relay.fillerBytes = max(0, relay.fillerBytes - count)
-        }
-        let space = relay.outbound.space(limit: Self.budget)
-        guard relay.fillerBytes == 0, space.count > 0 else { return }
-        let count = kernel.receiveRelayed(placeholder, into: space)
-        if count > 0 {
-            relay.outbound.produce(count)
-            if count < space.count, !relay.isEndAnnounced {
-                relay.isReadable = false
-            } else {
-                wantsTurn = true
-            }
-        } else if count == 0 {
-            relay.isEnded = true
-        } else {
-            switch Int32(truncatingIfNeeded: 0 &- count) {
-            case Errno.eagain: relay.isReadable = false
-            case Errno.eintr: wantsTurn = true
-            // Closed with bytes unread.
-            default:
-                sendRest(relay)
-                finish(abort: true)
-            }
-        }
-    }
-
-    /// Sends to the network, up to where the next request applies.
-    private func transmit(_ relay: Relay) {
-        var limit = Self.budget
-        if let next = deferred.first { limit = min(limit, next.position &- relay.outbound.consumed) }
-        let bytes = relay.outbound.bytes(limit: limit)
-        let count = kernel.send(network, from: bytes)
-        if count > 0 {
-            relay.outbound.consume(count)
-            if phase == .draining { lastProgress = kernel.now() }
-            if count < bytes.count {
-                writable = false
-            } else if !relay.outbound.isEmpty || !deferred.isEmpty || relay.isReadable {
-                wantsTurn = true
-            }
-        } else {
-            switch Int32(truncatingIfNeeded: 0 &- count) {
-            case Errno.eagain, Errno.einprogress: writable = false
-            case Errno.eintr, Errno.enobufs, Errno.enomem: wantsTurn = true
-            case let error: failSending(relay, error)
-            }
-        }
-    }
-
-    /// Nothing more can be sent. What the peer sent before is still read; its end is then the end of the socket.
-    private func failSending(_ relay: Relay, _ error: Int32) {
-        if phase == .draining { return finish(abort: false) }
-        if error != Errno.epipe { status.setError(error) }
-        outClosed = true
-        deferred = []
-        isBroken = true
-        relay.outbound.clear()
-        shutPlaceholder(ShutdownHow.read)
-        (readable, trustsShortReads, wantsTurn) = (true, false, true)
-        if relay.isShown { reset(relay) }
     }
 }
