@@ -46,16 +46,20 @@ extension Dock {
         // The first one's answer is to come.
         if ret == -EAGAIN { return }
         session.phase = .ended
+        var hasAbandoned = false
         for placeholder in session.placeholders.values {
             if ret == -ENOENT {
                 drop(placeholder, of: session)
             } else if isUnused(placeholder, of: session) {
                 // By what the program wrote, too: the backend knows better, and finds that the end is closed.
                 placeholder.abandon()
+                hasAbandoned = true
                 session.memory?.ring(placeholder.port)
             }
         }
         collect(session)
+        // Of those that no SOCKET named it has nothing: it says so when it is asked again.
+        if hasAbandoned { submit(.end(session)) }
         if isStuck(session) { tendSoon() }
     }
 
