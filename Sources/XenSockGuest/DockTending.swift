@@ -45,21 +45,26 @@ extension Dock {
         session.unansweredEnds -= 1
         // The first one's answer is to come.
         if ret == -EAGAIN { return }
+        let isFirst = if case .ending = session.phase { true } else { false }
         session.phase = .ended
-        var hasAbandoned = false
+        var hasLeft = false
         for placeholder in session.placeholders.values {
-            if ret == -ENOENT {
+            // What the backend has closed until its answer, it says in the line.
+            look(at: placeholder, of: session)
+            if ret == -ENOENT || placeholder.isClosed {
                 drop(placeholder, of: session)
-            } else if isUnused(placeholder, of: session) {
+                continue
+            }
+            if isUnused(placeholder, of: session) {
                 // By what the program wrote, too: the backend knows better, and finds that the end is closed.
                 placeholder.abandon()
-                hasAbandoned = true
                 session.memory?.ring(placeholder.port)
             }
+            hasLeft = hasLeft || placeholder.isHungUp
         }
         collect(session)
         // Of those that no SOCKET named it has nothing: it says so when it is asked again.
-        if hasAbandoned { submit(.end(session)) }
+        if isFirst, hasLeft { submit(.end(session)) }
         if isStuck(session) { tendSoon() }
     }
 
