@@ -54,9 +54,12 @@ extension Service {
                 && kernel.isUnixSocket(descriptors.values[0], type: UInt32(SOCK_SEQPACKET.rawValue))
             if opens { openSession(descriptors.values[0], parent: door) }
             // What one holder sends amiss must not shut the door to the others.
+            var areGone = true
             for index in (opens ? 1 : 0)..<max(opens ? 1 : 0, descriptors.count) {
-                _ = StrangeDescriptors.close(descriptors.values[index])
+                areGone = StrangeDescriptors.close(descriptors.values[index]) && areGone
             }
+            // But all descriptors of the service are not theirs.
+            if !areGone { return close(door) }
         }
     }
 

@@ -173,9 +173,9 @@ extension Service {
         _ = withUnsafeBytes(of: minimum) {
             kernel.setsockopt(program, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
         }
-        _ = StrangeDescriptors.close(program)
         if let old = arena.pending[port] { kernel.close(old.placeholder) }
         arena.pending[port] = PendingPort(placeholder: backend, cookie: cookie)
+        discard(descriptors, from: 1, session)
         return 2
     }
 

@@ -1,6 +1,5 @@
 import CXenSockSystem
 import Logging
-import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -31,7 +30,7 @@ extension Service {
             sources.remove(placeholderSource)
             return refuse(port, in: arena)
         }
-        _ = StrangeDescriptors.close(descriptors.values[1])
+        kernel.close(descriptors.values[1])
         let socket = V1Socket(
             kernel: kernel, epoll: epoll, dialect: session.dialect, channel: channel,
             networkData: sources.data(networkSource))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -92,3 +93,10 @@ def mappings(pid: int, device: str = "/dev/xen/gntdev") -> int:
     """How many of a process's memory areas are of a device."""
     with open(f"/proc/{pid}/maps") as maps:
         return sum(device in line for line in maps)
+
+
+def settled(held):
+    """What `held()` finds, if it is the same a second later; else None."""
+    first = held()
+    time.sleep(1)
+    return first if held() == first else None

@@ -1,10 +1,9 @@
 import os
 import signal
 import socket
-import time
 
 from xenlab import case, eventually, guest, start, store
-from xenlab.leaks import channels_between, descriptors, domains, mappings
+from xenlab.leaks import channels_between, descriptors, domains, mappings, settled
 from xenlab.traffic import Server, get, put
 
 one = guest("guest")
@@ -55,17 +54,11 @@ def held():
 @case("programs that are killed leave nothing mapped, bound or open", limit=200)
 def _():
     one.hear("before", 60)
-    before = eventually(settled, 20, "what is held settles")
+    before = eventually(lambda: settled(held), 20, "what is held settles")
     one.tell("counted")
     one.hear("after", 150)
     eventually(lambda: held() == before, 20, f"{before} is held again")
     one.tell("compared")
-
-
-def settled():
-    first = held()
-    time.sleep(1)
-    return first if held() == first else None
 
 
 @case("nothing is mapped or bound when the guest has ended", limit=90)

@@ -3,10 +3,9 @@ import http.server
 import os
 import socket
 import threading
-import time
 
 from xenlab import case, eventually, guest, start
-from xenlab.leaks import channels_between, descriptors, mappings
+from xenlab.leaks import channels_between, descriptors, mappings, settled
 from xenlab.traffic import Server, get, pattern, put
 
 one, other = guest("guest"), guest("unfenced")
@@ -40,12 +39,6 @@ def held():
     return mappings(service.pid), channels_between(0, one.id), descriptors(service.pid)
 
 
-def settled():
-    first = held()
-    time.sleep(1)
-    return first if held() == first else None
-
-
 @case("a server that has given up root is reached", limit=90)
 def _():
     port = int(one.hear("listening", 80))
@@ -60,7 +53,7 @@ def _():
 @case("programs of other users that are killed leave nothing mapped, bound or open", limit=120)
 def _():
     one.hear("before", 60)
-    before = eventually(settled, 20, "what is held settles")
+    before = eventually(lambda: settled(held), 20, "what is held settles")
     one.tell("counted")
     one.hear("after", 80)
     eventually(lambda: held() == before, 20, f"{before} is held again")
