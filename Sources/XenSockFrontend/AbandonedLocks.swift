@@ -10,32 +10,33 @@ import XenSockWire
 enum AbandonedLocks {
     @usableFromInline @inline(never)
     static func release(_ tag: UInt64) {
-        let held = xs_get_held_locks()
-        while held.pointee.count > 0 {
-            // Deeper than the list holds: those are of running handlers, as far as is known.
-            guard held.pointee.count <= UInt32(XS_HELD_LOCKS) else { return }
-            let last = withUnsafeMutableBytes(of: &held.pointee.locks) {
-                $0.load(
-                    fromByteOffset: Int(held.pointee.count &- 1) &* MemoryLayout<xs_held_lock>.stride,
-                    as: xs_held_lock.self)
+        while true {
+            let top = xs_held_top()
+            // Deeper than entries go: those are of running handlers, as far as is known.
+            guard (1...UInt32(XS_HELD_LOCKS)).contains(xs_held_count(top)),
+                xs_is_frame_alive(xs_held_frame(top)) == 0
+            else { return }
+            let entry = xs_held_entry(top).pointee
+            // Without a word it was interrupted before it tried for the lock, or behind its release.
+            if let address = entry.word, xs_held_top() == top {
+                // Its own lay in frames that are gone, and must not be followed.
+                xs_set_unpublished_send(entry.send)
+                xs_set_unpublished_record(entry.record)
+                let word = SharedWord64(address)
+                if word.load() == tag {
+                    settle(address, entry.fd)
+                    _ = word.compareExchange(tag, 0)
+                }
             }
-            if xs_is_frame_alive(last.frame) != 0 { return }
-            xs_pop_held()
-            // Its own lay in frames that are gone, and must not be followed.
-            xs_set_unpublished_send(last.send)
-            xs_set_unpublished_record(last.record)
-            guard let address = last.word else { continue }
-            let word = SharedWord64(address)
-            // Interrupted before it had the lock, or behind its release.
-            guard word.load() == tag else { continue }
-            settle(address, last.fd)
-            word.store(0)
+            xs_drop_held(top)
         }
     }
 
     /// Settles what the call left half done. `address` is in a status line, which says what lock it is and of what port.
     private static func settle(_ address: UnsafeMutableRawPointer, _ fd: Int32) {
         guard let (arena, port) = place(of: address), arena.dialect == 0 else { return }
+        // It may have published, or consumed, and not have notified.
+        LocalDomain(arena: arena.base, doorbell: arena.doorbell).renotify(port)
         let indexes = arena.base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: arena.ports))
         if (address - arena.base) % StatusLine.size == StatusLine.receiveLock {
             // Tokens may have been cleared and not received: the next holder counts them.

@@ -85,7 +85,7 @@ extension DatagramSocket {
                 if result == -Int(ECONNRESET) { result = -Int(ENETDOWN) }
                 break
             }
-            if held.isReentered { plain.notify() }
+            if held.isReentered { plain.renotify() }
             lock.release(held)
             result = plain.domain.awaitToken(plain.placeholder)
             if result > 0 {

@@ -52,7 +52,7 @@ extension DatagramSocket {
         let ring = plain.output
         let need = datagram.record.size
         let lock = status.sendLock
-        var held = lock.acquire(plain.tag)
+        var held = lock.acquire(plain.tag, placeholder: plain.placeholder)
         var deadline = 0
         var fruitless = 0
         var wakes = VainWakes()
@@ -98,7 +98,7 @@ extension DatagramSocket {
                 result = -Int(EAGAIN)
                 break
             }
-            if held.isReentered { plain.notify() }
+            if held.isReentered { plain.renotify() }
             lock.release(held)
             result = plain.awaitSpace(&deadline)
             if result == 1 {
@@ -106,7 +106,7 @@ extension DatagramSocket {
                 if interrupted < 0 { result = interrupted }
             }
             fruitless = 0
-            held = lock.acquire(plain.tag)
+            held = lock.acquire(plain.tag, placeholder: plain.placeholder)
             if result < 0 { break }
             if result == 2, plain.domain.isHungUp(plain.placeholder) {
                 result = -Int(ENETDOWN)
@@ -127,8 +127,9 @@ extension DatagramSocket {
         return try withUnsafeMutablePointer(to: &record) { (pointer) throws(RingViolation) in
             UnpublishedRecord.current = pointer
             defer { UnpublishedRecord.current = below }
-            // A handler that sent before it could see this record has published another in its place.
-            guard ring.isCurrent(view) else { return .moved }
+            // A handler that sent before it could see this record has published another in its place; one that saw it has
+            // published it, and to do so again does no harm.
+            guard ring.isCurrent(view) || pointer.pointee.isPublished else { return .moved }
             guard datagram.store(ring, view) else { throw RingViolation() }
             let publication = try ring.publish(view, datagram.record.size)
             if case .moved = publication, pointer.pointee.isPublished { return .done(ring: false) }

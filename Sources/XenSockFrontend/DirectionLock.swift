@@ -32,7 +32,7 @@ public struct DirectionLock {
     /// - Parameter placeholder: the sender's, who may owe it a filler; -1 for others.
     @inlinable @inline(__always)
     public func acquire(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
-        if xs_held_count() != 0 { AbandonedLocks.release(tag) }
+        if xs_held_top() != 0 { AbandonedLocks.release(tag) }
         xs_push_held(word.address, placeholder)
         if word.compareExchange(0, tag) { return .free }
         return contended(tag)

@@ -147,7 +147,7 @@ extension StreamSocket {
                 break
             }
             // The interrupted call may have consumed and not have rung: the backend may be waiting for that.
-            if held.isReentered { notify() }
+            if held.isReentered { renotify() }
             lock.release(held)
             hold()
             var result = awaitToken(&limit)

@@ -108,7 +108,7 @@ extension StreamSocket {
                 break
             }
             // The interrupted call may have published and not have rung: the backend may be asleep.
-            if held.isReentered { notify() }
+            if held.isReentered { renotify() }
             lock.release(held)
             hold()
             var result = awaitSpace(&deadline)

@@ -51,6 +51,9 @@ public struct StreamSocket<Domain: FrontendDomain> {
     @inlinable @inline(__always)
     func notify() { domain.notify(port) }
 
+    /// For a call that interrupted another on this socket: that may have published and not have notified.
+    func renotify() { domain.renotify(port) }
+
     /// Before a wait on the placeholder. A slot is found again by its thread: one that acts for another, as tests do, has
     /// none.
     mutating func hold() {

@@ -38,8 +38,9 @@ extension StreamSocket {
         return try withUnsafeMutablePointer(to: &send) { (pointer) throws(RingViolation) in
             UnpublishedSend.current = pointer
             defer { UnpublishedSend.current = below }
-            // A handler that sent before it could see this copy has published its bytes in this place.
-            guard ring.isCurrent(view) else { return .moved }
+            // A handler that sent before it could see this copy has published another in its place; one that saw it has
+            // published it, and to do so again does no harm.
+            guard ring.isCurrent(view) || pointer.pointee.isPublished else { return .moved }
             cursor.load(into: space.first)
             cursor.load(into: space.second)
             let publication = try ring.publish(view, count)

@@ -4,6 +4,10 @@ public protocol FrontendDomain {
     /// Notifies the backend of the event channel `port`.
     func notify(_ port: UInt32)
 
+    /// Likewise, for who finds a call that was interrupted, or left, perhaps in the middle of notifying: wakes the backend
+    /// though that may be another's turn.
+    func renotify(_ port: UInt32)
+
     /// Receives up to `count` tokens without waiting.
     ///
     /// - Returns: their number; 0 if the other end is closed or shut down; a negative errno (-EAGAIN: none there).
@@ -45,6 +49,8 @@ public protocol FrontendDomain {
 }
 
 extension FrontendDomain {
+    public func renotify(_ port: UInt32) { notify(port) }
+
     public func awaitToken(_ placeholder: Int32, nanoseconds: Int) -> Int { awaitToken(placeholder) }
 
     public func clearUrgent(_ placeholder: Int32) {}

@@ -60,6 +60,11 @@ public struct LocalDomain: FrontendDomain {
         if DoorbellFront(arena: arena).ring(port) { signal() }
     }
 
+    public func renotify(_ port: UInt32) {
+        _ = DoorbellFront(arena: arena).ring(port)
+        signal()
+    }
+
     /// Wakes the backend: by the eventfd, or by the session's event channel (docs/PROTOCOL.md, 3.7).
     @usableFromInline
     func signal() {

@@ -98,25 +98,30 @@ static inline void xs_set_unpublished_record(void *_Nullable record) {
     __asm__ volatile("" ::: "memory");
 }
 
-/* The direction locks that this thread's calls hold, the innermost last: more than one only in signal handlers. A frame
- * is the stack pointer of the call; the descriptor is the placeholder of a sender, else -1. */
-enum { XS_HELD_LOCKS = 4 };
+/* The direction locks that this thread's calls hold, the innermost last: more than one only in signal handlers. A handler
+ * may interrupt the thread at any instruction, take and release locks itself, and leave by a jump. So what is held says
+ * one word, `top`, by one store: the number of locks in its upper 16 bits, and in the lower 48 the stack pointer of the
+ * innermost one's call. An entry's contents come behind that store, its `word` last, and go before the entry does. */
+enum { XS_HELD_LOCKS = 4, XS_HELD_SHIFT = 48 };
 struct xs_held_lock {
+    /* The lock; null while the entry is being filled or given up: then the lock is not held yet, or no more. */
     void *_Nullable word;
-    uintptr_t frame;
+    /* `top` as it was before. Stored ahead of the new one: a handler that takes the entry in between stores the same. */
+    uint64_t below;
     /* What was unpublished before: the copies of calls further out. */
     void *_Nullable send;
     void *_Nullable record;
+    /* The placeholder of a sender, else -1. */
     int32_t fd;
 };
 struct xs_held_locks {
-    uint32_t count;
+    uint64_t top;
     struct xs_held_lock locks[XS_HELD_LOCKS];
 };
 extern __thread struct xs_held_locks xs_held_locks __attribute__((tls_model("initial-exec")));
-static inline struct xs_held_locks *_Nonnull xs_get_held_locks(void) { return &xs_held_locks; }
 
-static inline uintptr_t xs_stack_pointer(void) {
+/* The caller's, which must not be that of a function of C between: inlined without fail. */
+__attribute__((always_inline)) static inline uintptr_t xs_stack_pointer(void) {
     uintptr_t pointer;
 #if defined(__x86_64__)
     __asm__ volatile("mov %%rsp, %0" : "=r"(pointer));
@@ -126,26 +131,58 @@ static inline uintptr_t xs_stack_pointer(void) {
     return pointer;
 }
 
-static inline uint32_t xs_held_count(void) { return xs_held_locks.count; }
+static inline uint64_t xs_held_top(void) { return xs_held_locks.top; }
+static inline uint32_t xs_held_count(uint64_t top) { return (uint32_t)(top >> XS_HELD_SHIFT); }
+static inline uintptr_t xs_held_frame(uint64_t top) {
+    return (uintptr_t)(top & (((uint64_t)1 << XS_HELD_SHIFT) - 1));
+}
+/* The innermost entry of `top`, which counts 1 to XS_HELD_LOCKS. */
+static inline struct xs_held_lock *_Nonnull xs_held_entry(uint64_t top) {
+    return &xs_held_locks.locks[xs_held_count(top) - 1];
+}
 
-/* Before the lock is taken: a jump out of a handler may come at any time. */
-static inline void xs_push_held(void *_Nonnull word, int32_t fd) {
-    uint32_t at = xs_held_locks.count;
-    if (at < XS_HELD_LOCKS) {
-        xs_held_locks.locks[at].word = word;
-        xs_held_locks.locks[at].frame = xs_stack_pointer();
-        xs_held_locks.locks[at].send = xs_unpublished_send;
-        xs_held_locks.locks[at].record = xs_unpublished_record;
-        xs_held_locks.locks[at].fd = fd;
+/* Before the lock is taken: a jump out of a handler may come at any time. Locks beyond those that have entries are only
+ * counted. Inlined without fail, or the stack pointer would be below that of whoever has the lock. */
+__attribute__((always_inline)) static inline void xs_push_held(void *_Nonnull word, int32_t fd) {
+    uint64_t top = xs_held_locks.top;
+    uint32_t count = xs_held_count(top);
+    if (count >= XS_HELD_LOCKS) {
+        xs_held_locks.top = top + ((uint64_t)1 << XS_HELD_SHIFT);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        return;
     }
+    struct xs_held_lock *entry = &xs_held_locks.locks[count];
+    entry->below = top;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    xs_held_locks.count = at + 1;
+    xs_held_locks.top = (uint64_t)(count + 1) << XS_HELD_SHIFT | xs_held_frame(xs_stack_pointer());
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    entry->send = xs_unpublished_send;
+    entry->record = xs_unpublished_record;
+    entry->fd = fd;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    entry->word = word;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/* Behind the release of the innermost lock, by the call that pushed it. */
 static inline void xs_pop_held(void) {
+    uint64_t top = xs_held_locks.top;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    xs_held_locks.count--;
+    if (xs_held_count(top) > XS_HELD_LOCKS) {
+        xs_held_locks.top = top - ((uint64_t)1 << XS_HELD_SHIFT);
+    } else {
+        xs_held_entry(top)->word = 0;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        xs_held_locks.top = xs_held_entry(top)->below;
+    }
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Likewise, by whoever finds that call gone; a handler may be about the same, and then `top` is another. */
+static inline void xs_drop_held(uint64_t top) {
+    uint64_t below = xs_held_entry(top)->below;
+    if (xs_held_locks.top == top) xs_held_entry(top)->word = 0;
+    __atomic_compare_exchange_n(&xs_held_locks.top, &top, below, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 

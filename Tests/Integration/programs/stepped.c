@@ -1,0 +1,253 @@
+// A signal handler uses the socket in the middle of the call that it interrupts, at any of its instructions: the call runs
+// step by step under ptrace(2), with the signal first at every STRIDEth step, and then PAIRS times twice, at steps drawn
+// by lot. Or the handler leaves the call by siglongjmp(3), each time.
+// stepped [jump_][datagram_]send|receive STRIDE PAIRS
+#include "common.h"
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+enum { SIZE = 600, PREPARED = 4, MOST_STEPS = 20000 };
+
+// What the tracer sees of the traced process.
+static struct {
+    volatile int inside;  // the call that is stepped through is under way
+    volatile int over;    // no more rounds
+} *shared;
+
+struct block {
+    unsigned from_handler, number;
+    unsigned char rest[SIZE - 8];
+};
+
+static int out, in, datagrams, receives, jumps;
+static sigjmp_buf before_call;
+static unsigned sent[2], seen[2];
+// What the handler received in this round.
+static struct taken {
+    struct block block;
+    long size;
+} taken[2];
+static volatile unsigned taken_count;
+
+static void trap(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("int3" ::: "memory");
+#endif
+}
+
+static void make(struct block *block, unsigned from_handler, unsigned number) {
+    block->from_handler = from_handler;
+    block->number = number;
+    for (unsigned at = 0; at < sizeof block->rest; at++)
+        block->rest[at] = (unsigned char)(number * 31 + at * (from_handler ? 7 : 3));
+}
+
+static void check(const struct block *block, long size, const char *who) {
+    struct block expected;
+    unsigned from_handler = block->from_handler != 0;
+    make(&expected, from_handler, seen[from_handler]);
+    if (size == SIZE && memcmp(&expected, block, SIZE) == 0) {
+        seen[from_handler]++;
+        return;
+    }
+    print("%s: %ld bytes, number %u of %s instead of %u\n", who, size, block->number,
+          from_handler ? "the handler" : "the call", seen[from_handler]);
+    _exit(93);
+}
+
+static void handle(int unused) {
+    (void)unused;
+    if (jumps) siglongjmp(before_call, 1);
+    int saved = errno;
+    struct block block;
+    if (receives) {
+        struct taken *place = &taken[taken_count];
+        place->size = recv(in, &place->block, SIZE, MSG_DONTWAIT);
+        if (place->size >= 0) taken_count++;
+    } else {
+        make(&block, 1, sent[1]);
+        if (send(out, &block, SIZE, MSG_DONTWAIT) == SIZE) sent[1]++;
+        recv(in, &block, SIZE, MSG_DONTWAIT | MSG_PEEK);
+    }
+    errno = saved;
+    trap();
+}
+
+static void open_sockets(void) {
+    if (!datagrams) {
+        int ends[2];
+        both_ends(ends);
+        setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        out = ends[0], in = ends[1];
+        return;
+    }
+    struct sockaddr_in address = loopback(0);
+    in = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    out = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    must("bind", bind(in, (struct sockaddr *)&address, sizeof address));
+    must("connect", connect_on(out, port_of(in)));
+}
+
+static void send_one(void) {
+    struct block block;
+    make(&block, 0, sent[0]);
+    must("send", send(out, &block, SIZE, 0));
+    sent[0]++;
+}
+
+static void receive_one(void) {
+    struct block block;
+    await(in, POLLIN);
+    check(&block, recv(in, &block, SIZE, datagrams ? 0 : MSG_WAITALL), "afterwards");
+}
+
+// The call was left: its block has been received, or sent, whole or not at all.
+static void after_jump(void) {
+    shared->inside = 0;
+    struct block block;
+    if (receives) {
+        await(in, POLLIN);
+        long size = recv(in, &block, SIZE, datagrams ? 0 : MSG_WAITALL);
+        if (block.number == seen[0] + 1) seen[0]++;
+        check(&block, size, "behind a jump");
+        return;
+    }
+    make(&block, 1, sent[1]++);
+    must("send", send(out, &block, SIZE, 0));
+    await(in, POLLIN);
+    long size = recv(in, &block, SIZE, datagrams ? 0 : MSG_WAITALL);
+    if (!block.from_handler) sent[0]++;
+    check(&block, size, "behind a jump");
+}
+
+// The handler may have received before the call or behind it.
+static void finish_receiving(const struct block *block, long size) {
+    unsigned at = 0;
+    while (at < taken_count && taken[at].block.number < block->number)
+        check(&taken[at].block, taken[at].size, "in the handler"), at++;
+    check(block, size, "in the call");
+    for (; at < taken_count; at++) check(&taken[at].block, taken[at].size, "in the handler");
+    taken_count = 0;
+}
+
+// One call to be stepped through; afterwards everything that was sent has been received, once and whole.
+static void round_of_calls(void) {
+    struct block block;
+    if (receives) {
+        for (int count = 0; count < PREPARED; count++) send_one();
+        await(in, POLLIN);
+        int there = 0;
+        while (!datagrams && there < PREPARED * SIZE) ioctl(in, FIONREAD, &there);
+        long size = sigsetjmp(before_call, 1);
+        if (size) {
+            after_jump();
+        } else {
+            shared->inside = 1;
+            trap();
+            size = recv(in, &block, SIZE, 0);
+            shared->inside = 0;
+            finish_receiving(&block, size);
+        }
+    } else {
+        make(&block, 0, sent[0]);
+        if (sigsetjmp(before_call, 1)) {
+            after_jump();
+        } else {
+            shared->inside = 1;
+            trap();
+            must("send", send(out, &block, SIZE, 0));
+            shared->inside = 0;
+            sent[0]++;
+        }
+    }
+    while (seen[0] < sent[0] || seen[1] < sent[1]) receive_one();
+}
+
+static void traced(void) {
+    signal(SIGUSR1, handle);
+    open_sockets();
+    send_one();
+    receive_one();
+    must("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));
+    while (!shared->over) round_of_calls();
+    if (events(in, POLLIN, 0)) {
+        print("more came than was sent\n");
+        _exit(95);
+    }
+    _exit(0);
+}
+
+// Lets the process go on, and waits until it stops.
+static void go_on(pid_t process, int request, int signal) {
+    int status;
+    must("ptrace", ptrace(request, process, 0, (long)signal));
+    must("waitpid", waitpid(process, &status, 0));
+    if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP) return;
+    if (WIFEXITED(status)) exit(WEXITSTATUS(status));
+    print("stopped by %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
+    kill(process, SIGKILL);
+    exit(96);
+}
+
+static long place(pid_t process) {
+#if defined(__x86_64__)
+    return ptrace(PTRACE_PEEKUSER, process, offsetof(struct user_regs_struct, rip), 0);
+#else
+    return 0;
+#endif
+}
+
+// The handler runs from beginning to end, or leaves the call for the next.
+static void interrupt(pid_t process) {
+    long before = place(process);
+    go_on(process, PTRACE_CONT, SIGUSR1);
+    if (jumps) return;
+    do go_on(process, PTRACE_SINGLESTEP, 0);
+    while (place(process) != before);
+}
+
+// Steps through the call before which the process stands, and goes on to the next.
+//
+// Returns the number of steps up to the later of two: those before which the handler runs; none: -1.
+static int step_through(pid_t process, int first, int second) {
+    int last = first > second ? first : second;
+    int step = 0;
+    for (; shared->inside && step <= last; step++) {
+        if (step == first) interrupt(process);
+        if (jumps && step == first) return step;
+        if (step == second) interrupt(process);
+        go_on(process, PTRACE_SINGLESTEP, 0);
+    }
+    go_on(process, PTRACE_CONT, 0);
+    return step;
+}
+
+int main(int count, char **arguments) {
+    if (count != 4) return 2;
+    datagrams = strstr(arguments[1], "datagram") != NULL;
+    receives = strstr(arguments[1], "receive") != NULL;
+    jumps = strstr(arguments[1], "jump") != NULL;
+    int stride = atoi(arguments[2]), pairs = atoi(arguments[3]);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t process = must("fork", fork());
+    if (process == 0) traced();
+    int status;
+    must("waitpid", waitpid(process, &status, 0));
+    int steps = step_through(process, MOST_STEPS, -1);
+    for (int step = 0; step < steps; step += stride) step_through(process, step, -1);
+    srand(1);
+    for (int pair = 0; pair < pairs; pair++) {
+        int first = rand() % steps;
+        step_through(process, first, first + (pair % 2 ? rand() % 4 : rand() % steps));
+    }
+    shared->over = 1;
+    must("ptrace", ptrace(PTRACE_CONT, process, 0, 0));
+    must("waitpid", waitpid(process, &status, 0));
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) return 97;
+    return done();
+}

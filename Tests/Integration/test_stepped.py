@@ -1,0 +1,43 @@
+"""Signal handlers that use a socket in the middle of a call on it, or leave the call for good, at any instruction."""
+
+import platform
+import unittest
+
+from harness.case import Case
+from harness.programs import compiled
+
+# Every so manieth instruction. With 1, each: minutes instead of seconds.
+STRIDE = 4
+PAIRS = 60
+
+
+@unittest.skipUnless(platform.machine() == "x86_64", "steps through instructions of x86-64")
+class Stepped(Case):
+    def check(self, subject, pairs=PAIRS):
+        for under in (False, True):
+            program = self.call([compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=120)
+            self.assertEqual(program.out, "done\n", str(program))
+
+    def test_a_stream_is_sent_to(self):
+        self.check("send")
+
+    def test_a_stream_is_received_from(self):
+        self.check("receive")
+
+    def test_datagrams_are_sent(self):
+        self.check("datagram_send")
+
+    def test_datagrams_are_received(self):
+        self.check("datagram_receive")
+
+    def test_sending_to_a_stream_is_left(self):
+        self.check("jump_send", 0)
+
+    def test_receiving_from_a_stream_is_left(self):
+        self.check("jump_receive", 0)
+
+    def test_sending_a_datagram_is_left(self):
+        self.check("jump_datagram_send", 0)
+
+    def test_receiving_a_datagram_is_left(self):
+        self.check("jump_datagram_receive", 0)
