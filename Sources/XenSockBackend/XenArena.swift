@@ -3,7 +3,7 @@ import XenSockWire
 import XenSockXen
 
 /// What a guest granted for one session (docs/PROTOCOL.md, 3.7): the control region, which is an arena's memory, the dock
-/// region, the event channel of both, and the pages of the ports that have a socket.
+/// region, the event channels of both, and the pages of the ports that have a socket.
 ///
 /// Everything that stands there is the guest's word: numbers of ports and references are private copies.
 final class XenArena {
@@ -11,6 +11,8 @@ final class XenArena {
     let ports: UInt32
     /// The session's event channel, bound here.
     let channel: UInt32
+    /// The program's, by which it signals, if that is another; bound here.
+    private let programChannel: UInt32?
     private let control: GrantMapping
     private let dock: GrantMapping
     private let bell: DoorbellFront
@@ -30,14 +32,17 @@ final class XenArena {
     ///   - control: pages 0 to 7 + N/32 of the arena; taken over.
     ///   - dock: taken over.
     ///   - channel: bound to the guest's port; taken over.
+    ///   - programChannel: likewise, or nil.
     init(
-        device: any XenDeviceServices, ports: UInt32, control: GrantMapping, dock: GrantMapping, channel: UInt32
+        device: any XenDeviceServices, ports: UInt32, control: GrantMapping, dock: GrantMapping, channel: UInt32,
+        programChannel: UInt32?
     ) {
         self.device = device
         self.ports = ports
         self.control = control
         self.dock = dock
         self.channel = channel
+        self.programChannel = programChannel
         bell = DoorbellFront(arena: dock.base)
         sockets = [XenPort?](repeating: nil, count: Int(ports))
     }
@@ -113,5 +118,6 @@ final class XenArena {
         control.unmap()
         dock.unmap()
         device.unbind(channel)
+        if let programChannel { device.unbind(programChannel) }
     }
 }

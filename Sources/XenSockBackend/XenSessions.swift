@@ -171,7 +171,7 @@ final class XenSessions: XenConnection {
         return .success(number)
     }
 
-    /// Maps what the dock region lists, and binds the channel.
+    /// Maps what the dock region lists, and binds the channels.
     ///
     /// - Returns: nil for a list that makes no sense.
     private func map(_ request: XenRequest) throws(XenError) -> XenArena? {
@@ -188,16 +188,30 @@ final class XenSessions: XenConnection {
             throw error
         }
         do throws(XenError) {
-            let remote = request.u32(XenSession.Entry.eventChannel)
-            let channel = try device.bind(remotePort: remote) { [weak self] in
-                guard let self, let arena = arenas[request.id] else { return }
-                service.awaken(arena)
+            let id = request.id
+            let channel = try bind(request.u32(XenSession.Entry.eventChannel), of: id)
+            let remote = request.u32(XenSession.Entry.programChannel)
+            do throws(XenError) {
+                let programChannel = remote == 0 ? nil : try bind(remote, of: id)
+                return XenArena(
+                    device: device, ports: list.ports, control: control, dock: dock, channel: channel,
+                    programChannel: programChannel)
+            } catch {
+                device.unbind(channel)
+                throw error
             }
-            return XenArena(device: device, ports: list.ports, control: control, dock: dock, channel: channel)
         } catch {
             dock.unmap()
             control.unmap()
             throw error
+        }
+    }
+
+    /// Binds a port of the guest that announces what the session rings.
+    private func bind(_ remotePort: UInt32, of id: UInt64) throws(XenError) -> UInt32 {
+        try device.bind(remotePort: remotePort) { [weak self] in
+            guard let self, let arena = arenas[id] else { return }
+            service.awaken(arena)
         }
     }
 

@@ -42,6 +42,7 @@ public final class Dock: @unchecked Sendable {
     /// What the fence's last trial showed, and when that was.
     var isFenced = false
     var fenceTried: UInt64 = 0
+    let retired: RetiredBells
     var sessionShares: Shares
     var descriptorShares: Shares
     /// Programs that were told that they are not served.
@@ -115,6 +116,7 @@ public final class Dock: @unchecked Sendable {
         budget = GrantBudget(
             platform.allocator, wanted: configuration.grantLimit ?? min(max(1024, memory), 24576), log: log)
         wakeup = eventDescriptor()
+        retired = RetiredBells(wakeup: wakeup)
         watch(wakeup, .wakeup)
         watch(device.descriptor, .device)
         try listen(configuration.ownPath, isOwn: true)
@@ -132,7 +134,7 @@ public final class Dock: @unchecked Sendable {
         for session in Array(sessions.values) { discard(session) }
         removeListeners()
         for descriptor in refused { close(descriptor) }
-        close(wakeup)
+        retired.close()
         frame.deallocate()
     }
 
@@ -199,6 +201,7 @@ public final class Dock: @unchecked Sendable {
         case nil: break
         case .wakeup:
             acknowledge(wakeup)
+            settleRetired()
             // The fence may have come since.
             _ = fenceHolds()
             setMode()
@@ -253,7 +256,7 @@ public final class Dock: @unchecked Sendable {
     private func takeEvents(_ session: DockSession) {
         guard let memory = session.memory else { return }
         // What comes meanwhile is another event.
-        memory.channels.acknowledge(memory.channel)
+        if let port = memory.channels.nextPending() { memory.channels.unmask(port) }
         notice(session)
     }
 

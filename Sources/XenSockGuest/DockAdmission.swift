@@ -25,8 +25,8 @@ public struct DockAdmission: Sendable, Equatable {
 
 extension Dock {
     /// Descriptors that a session costs besides those of its sockets: its socket, its process, two allocations, its event
-    /// channel, and one to spare.
-    static let descriptorsPerSession = 6
+    /// channels, and one to spare.
+    static let descriptorsPerSession = 7
 
     /// From now on sessions are opened as `admission` says; those that exist stay. From any thread.
     public func admit(_ admission: DockAdmission) {

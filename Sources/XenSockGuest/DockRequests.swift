@@ -65,6 +65,7 @@ extension Dock {
             store(session.memory?.channel ?? 0, Field.eventChannel)
             store(session.user, Field.user)
             store(UInt32(bitPattern: session.process), Field.process)
+            store(session.memory?.bell?.port ?? 0, Field.programChannel)
         case .end:
             store(XenSession.Command.end.rawValue, EntryLayout.command)
         case .attach(_, let placeholder, let owner, let name, let generation, _):

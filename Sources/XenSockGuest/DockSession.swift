@@ -68,35 +68,37 @@ final class DockSession {
         self.account = account
     }
 
-    /// What was granted for the session, and its event channel.
+    /// What was granted for the session, and its event channels.
     final class Memory {
         let ports: UInt32
         let arenaID: UInt64
         let control: GrantAllocation
         let dock: GrantAllocation
+        /// The agent's own, which no program ever has.
         let channels: any EventChannels
-        /// Unbound, for the backend to bind.
+        /// The session's event channel. Unbound, for the backend to bind.
         let channel: UInt32
-        /// What the program signals by: the channels' descriptor, or an eventfd where that is no device's.
+        /// What the program signals the backend by, if that is not the same.
+        let bell: DockBell?
+        /// The descriptor that the program signals by: an event channel's, or an eventfd where there is no device.
         let doorbell: Int32
         let back: DoorbellBack
         private let ownsDoorbell: Bool
 
-        /// - Throws: if the channel cannot be made, or not be fenced.
+        /// - Throws: if a channel cannot be made, or not be fenced.
         init(
-            ports: UInt32, arenaID: UInt64, control: GrantAllocation, dock: GrantAllocation,
-            channels: any EventChannels, backend: DomainID, isOwn: Bool
+            ports: UInt32, arenaID: UInt64, control: GrantAllocation, dock: GrantAllocation, platform: XenPlatform,
+            backend: DomainID, isOwn: Bool
         ) throws(XenError) {
             self.ports = ports
             self.arenaID = arenaID
             self.control = control
             self.dock = dock
-            self.channels = channels
+            channels = try platform.channels()
             channel = try channels.bindUnbound(for: backend)
             let isDevice = FrameSocket.isDevice(channels.descriptor)
-            // Whoever has the descriptor could bind ports of every domain, and use up the guest's.
-            if isDevice, !isOwn { try channels.restrict(to: .nobody) }
-            doorbell = isDevice ? channels.descriptor : eventDescriptor()
+            bell = isDevice && !isOwn ? try DockBell(try platform.channels(), for: backend) : nil
+            doorbell = isDevice ? bell?.channels.descriptor ?? channels.descriptor : eventDescriptor()
             ownsDoorbell = !isDevice
             back = DoorbellBack(arena: dock.base, ports: ports)
             let header = control.base
@@ -106,7 +108,7 @@ final class DockSession {
             header.storeBytes(of: arenaID, toByteOffset: ArenaHeader.arenaID, as: UInt64.self)
             store(header, ArenaHeader.firstGrantablePage, Arena.firstGrantablePage(ports: ports))
             store(header, ArenaHeader.totalPages, Arena.pageCount(ports: ports))
-            store(header, ArenaHeader.eventChannel, isDevice ? 1 &+ channel : 0)
+            store(header, ArenaHeader.eventChannel, isDevice ? 1 &+ (bell?.port ?? channel) : 0)
             store(dock.base, DockRegion.ports, ports)
             store(dock.base, DockRegion.controlPages, UInt32(control.pages))
             store(dock.base, DockRegion.dockPages, UInt32(dock.pages))

@@ -115,8 +115,8 @@ extension Dock {
             nextArena &+= 1
             session.arena = nextArena
             return try DockSession.Memory(
-                ports: ports, arenaID: nextArena, control: control, dock: pages, channels: try platform.channels(),
-                backend: backend, isOwn: session.isOwn)
+                ports: ports, arenaID: nextArena, control: control, dock: pages, platform: platform, backend: backend,
+                isOwn: session.isOwn)
         } catch {
             report("a session cannot be opened: \(error)")
             budget.free(dock, account: account)
@@ -214,6 +214,7 @@ extension Dock {
         for ring in session.rings.values { freeRing(ring, of: session) }
         session.rings = [:]
         memory.channels.unbind(memory.channel)
+        if let bell = memory.bell { retire(bell, of: session) }
         free(memory.control, of: session)
         budget.free(memory.dock, account: session.account)
         session.memory = nil

@@ -2,8 +2,8 @@ import Glibc
 import XenSockRing
 import XenSockWire
 
-/// Sessions that are over and do not go: their program, which shared doorbell and event channel, may have taken events,
-/// left the channel masked, unbound it or cleared bits. What the agent does then needs none of these.
+/// Sessions that are over and do not go: their program, which shares the doorbell with what it was granted, may have
+/// unbound its event channel or cleared bits. What the agent does then needs neither.
 extension Dock {
     /// Sees to it that sessions which are ending are looked at in a second.
     func tendSoon() {
@@ -18,10 +18,7 @@ extension Dock {
         let waiting = sessions.values.filter(isStuck)
         guard !waiting.isEmpty else { return }
         // Locks that the dead held in anybody's arena are freed by looks there.
-        for session in sessions.values where session.memory != nil {
-            session.memory?.channels.acknowledge(session.memory?.channel ?? 0)
-            notice(session)
-        }
+        for session in sessions.values where session.memory != nil { notice(session) }
         for session in waiting {
             for placeholder in session.placeholders.values where placeholder.needsLook {
                 session.memory?.ring(placeholder.port)

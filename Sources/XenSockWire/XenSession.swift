@@ -35,6 +35,7 @@ public enum XenSession {
         public static let eventChannel = 20
         public static let user = 24
         public static let process = 28
+        public static let programChannel = 32
         // ATTACH.
         public static let owner = 16
         public static let port = 24

@@ -24,10 +24,6 @@ public protocol EventChannels: AnyObject, Sendable {
     /// Lets the port become pending again. Do it before looking for what the event announced.
     func unmask(_ port: UInt32)
 
-    /// As `nextPending` and `unmask` of the only port, for a descriptor that others have: who shares it could make a read
-    /// wait.
-    func acknowledge(_ port: UInt32)
-
     /// Closes the port. Its other end becomes unbound, and may be bound again.
     func unbind(_ port: UInt32)
 

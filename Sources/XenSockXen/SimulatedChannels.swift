@@ -132,11 +132,6 @@ final class SimulatedChannels: EventChannels, @unchecked Sendable {
         }
     }
 
-    func acknowledge(_ port: UInt32) {
-        while nextPending() != nil {}
-        unmask(port)
-    }
-
     func unbind(_ port: UInt32) {
         xen.lock.locked { if owns(port) { xen.closePort(port, of: owner) } }
     }

@@ -51,11 +51,6 @@ final class SystemEventChannels: EventChannels, @unchecked Sendable {
 
     func unmask(_ port: UInt32) { if !isLost { xenevtchn_unmask(handle, port) } }
 
-    func acknowledge(_ port: UInt32) {
-        _ = cxen_forget_events(descriptor)
-        unmask(port)
-    }
-
     func unbind(_ port: UInt32) { if !isLost { xenevtchn_unbind(handle, port) } }
 
     func restrict(to domain: DomainID) throws(XenError) {

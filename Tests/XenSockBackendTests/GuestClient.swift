@@ -15,7 +15,9 @@ final class GuestClient: TestSession, @unchecked Sendable {
     private(set) var number: UInt32 = 0
     let control: GrantAllocation
     let dock: GrantAllocation
+    /// The agent's and the program's.
     let channel: UInt32
+    let programChannel: UInt32
     private let front: DoorbellFront
     private let bell: DoorbellBack
     var ring: CommandRingFront
@@ -50,6 +52,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
         control = try agent.platform.allocator.allocate(pages: Int(controlPages), for: .control)
         dock = try agent.platform.allocator.allocate(pages: Int(dockPages), for: .control)
         channel = try agent.channels.bindUnbound(for: .control)
+        programChannel = try agent.channels.bindUnbound(for: .control)
         front = DoorbellFront(arena: control.base)
         bell = DoorbellBack(arena: dock.base, ports: ports)
         ring = CommandRingFront(
@@ -74,13 +77,18 @@ final class GuestClient: TestSession, @unchecked Sendable {
     func list(_ offset: Int, _ value: UInt32) { SharedWord32(dock.base + offset).store(value) }
 
     /// SESSION.
-    func open(reference: UInt32? = nil, channel: UInt32? = nil, user: UInt32 = 1000) throws -> TestAgent.Answer {
+    ///
+    /// - Parameter programChannel: 0: the program signals by the agent's.
+    func open(
+        reference: UInt32? = nil, channel: UInt32? = nil, programChannel: UInt32? = nil, user: UInt32 = 1000
+    ) throws -> TestAgent.Answer {
         let answer = try agent.call(
             XenSession.Command.session.rawValue, id: id,
             [
                 (XenSession.Entry.dockReference, reference ?? dock.references[0]),
                 (XenSession.Entry.eventChannel, channel ?? self.channel), (XenSession.Entry.user, user),
                 (XenSession.Entry.process, 77),
+                (XenSession.Entry.programChannel, programChannel ?? self.programChannel),
             ])
         number = answer.value
         return answer
@@ -107,7 +115,9 @@ final class GuestClient: TestSession, @unchecked Sendable {
 
     // MARK: The program
 
-    func ring(_ port: UInt32) { if front.ring(port) { agent.channels.notify(channel) } }
+    func ring(_ port: UInt32) { if front.ring(port) { agent.channels.notify(programChannel) } }
+
+    private func ringAsAgent(_ port: UInt32) { if front.ring(port) { agent.channels.notify(channel) } }
 
     var arguments: ArgumentArea { ArgumentArea(base: base + XenSockWire.Arena.argumentsOffset) }
 
@@ -268,7 +278,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
         if isHungUp(pair, polled) { changed = set(port, PlaceholderLine.hangup, 1) || changed }
         if let looks { changed = set(port, PlaceholderLine.looked, looks) || changed }
         pairs[port] = pair
-        if changed { ring(port) }
+        if changed { ringAsAgent(port) }
     }
 
     private func set(_ port: UInt32, _ offset: Int, _ value: UInt32) -> Bool {

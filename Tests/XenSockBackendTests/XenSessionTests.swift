@@ -206,7 +206,22 @@ extension ServiceTests {
                     #expect(fixture.mappedPages == before + 9 * Int(round == 0 ? port : 19))
                 }
             }
+            #expect(fixture.device.boundPorts == 2)
+            #expect(try session.end() == 0)
+            #expect(eventually { fixture.mappedPages == 0 && fixture.device.boundPorts == 0 })
+        }
+
+        @Test func aProgramMayNotifyByTheAgentsChannel() throws {
+            defer { fixture.stop() }
+            let session = try fixture.agent.prepare()
+            #expect(try session.open(programChannel: 0).ret == 0)
             #expect(fixture.device.boundPorts == 1)
+            let socket = try session.socket(port: 1)
+            // The program rings by a channel that nobody has bound: the agent's wakes the service all the same.
+            let answer = try session.push(.look(id: socket.id))
+            usleep(20000)
+            fixture.agent.channels.notify(session.channel)
+            #expect(try session.awaitResponse(answer).ret == -EBADF)
             #expect(try session.end() == 0)
             #expect(eventually { fixture.mappedPages == 0 && fixture.device.boundPorts == 0 })
         }
@@ -374,7 +389,12 @@ extension ServiceTests {
             #expect(try refused.open().ret == -ENOMEM)
             fixture.xen.fail(.bindInterdomain, in: .control, errno: ENOSPC)
             #expect(try refused.open().ret == -ENOMEM)
+            fixture.xen.fail(.bindInterdomain, in: .control, errno: ENOSPC, after: 1)
+            #expect(try refused.open().ret == -ENOMEM)
+            // One port is not two channels.
+            #expect(try refused.open(programChannel: refused.channel).ret == -EINVAL)
             #expect(fixture.mappedPages == session.control.pages + session.dock.pages + 1)
+            #expect(fixture.device.boundPorts == 2)
             #expect(try refused.open().ret == 0)
         }
 

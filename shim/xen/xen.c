@@ -67,8 +67,6 @@ int cxen_is_held(int descriptor, uint64_t number) {
     return fcntl(descriptor, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-int cxen_forget_events(int evtchn) { return ioctl(evtchn, IOCTL_EVTCHN_RESET, 0); }
-
 int cxen_store_errno(const char *name) {
     for (size_t error = 0; error < sizeof xsd_errors / sizeof xsd_errors[0]; error++)
         if (strcmp(xsd_errors[error].errstring, name) == 0) return xsd_errors[error].errnum;

@@ -43,9 +43,6 @@ int cxen_hold(int descriptor, uint64_t number);
 /* Whether an open file of the same inode holds the lock, other than the descriptor's own. */
 int cxen_is_held(int descriptor, uint64_t number);
 
-/* Forgets what an event channel device has to be read, without a wait. 0, or -1 with errno. */
-int cxen_forget_events(int evtchn);
-
 /* The error number that xenstored names; EINVAL for one that nobody knows. */
 int cxen_store_errno(const char *_Nonnull name);
 

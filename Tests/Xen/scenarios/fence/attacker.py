@@ -109,7 +109,7 @@ def events():
 
 
 def thief():
-    """Takes the events of its session, which the agent is to have, and has reads wait for them. Preloaded."""
+    """Reads whatever its event channel's descriptor gives. Preloaded."""
     import socket
 
     client = socket.create_connection(("127.0.0.1", int(sys.argv[3])), timeout=30)
@@ -147,6 +147,49 @@ def thief():
             pass
     print("stolen", taken[0], flush=True)
     time.sleep(60)
+
+
+def held_call(descriptor):
+    """Notifies by a thread of its own, with an argument in a page that never comes: a call that does not end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    faults = libc.syscall(323, os.O_CLOEXEC)  # userfaultfd
+    assert faults >= 0, os.strerror(ctypes.get_errno())
+    page = mmap.mmap(-1, PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    fcntl.ioctl(faults, 0xC018AA3F, bytearray(struct.pack("QQQ", 0xAA, 0, 0)))  # UFFDIO_API
+    fcntl.ioctl(faults, 0xC020AA00, bytearray(struct.pack("QQQQ", address, PAGE, 1, 0)))  # UFFDIO_REGISTER, missing
+    request = NOTIFY[1] << 16 | ord("E") << 8 | NOTIFY[0]
+    call = libc.ioctl
+    call.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
+    threading.Thread(target=lambda: call(descriptor, request, address), daemon=True).start()
+    # The kernel asks for the page once the call is there.
+    assert len(os.read(faults, 32)) == 32
+    return faults, page
+
+
+def holder():
+    """Lets calls on its event channels take for ever."""
+    session = Session(path)
+    kept = [held_call(session.doorbell)]
+    equal(session.bind(1), 0, "PORT")
+    print("holds", flush=True)
+    sys.stdin.readline()
+    session.socket.close()
+    time.sleep(1)
+    print("ended", flush=True)
+    sys.stdin.readline()
+    try:
+        while True:
+            session = Session(path)
+            kept.append(held_call(session.doorbell))
+            # Nothing else of it stays.
+            session.memory.close()
+            os.close(session.control)
+            session.socket.close()
+    except Refused as refused:
+        print("refused", len(kept), errno.errorcode[refused.errno], flush=True)
+    time.sleep(120)
 
 
 def hoard():
