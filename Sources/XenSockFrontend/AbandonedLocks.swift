@@ -34,9 +34,10 @@ enum AbandonedLocks {
 
     /// Settles what the call left half done. `address` is in a status line, which says what lock it is and of what port.
     private static func settle(_ address: UnsafeMutableRawPointer, _ fd: Int32) {
-        guard let (arena, port) = place(of: address), arena.dialect == 0 else { return }
+        guard let (arena, port) = place(of: address) else { return }
         // It may have published, or consumed, and not have notified.
         LocalDomain(arena: arena.base, doorbell: arena.doorbell).renotify(port)
+        guard arena.dialect == 0 else { return }
         let indexes = arena.base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: arena.ports))
         if (address - arena.base) % StatusLine.size == StatusLine.receiveLock {
             // Tokens may have been cleared and not received: the next holder counts them.

@@ -8,7 +8,8 @@ import XenSockRing
 struct UnpublishedSend {
     /// Which socket.
     let indexes: UnsafeMutableRawPointer
-    let view: OutRingFront.View
+    /// out_prod where the copy goes.
+    let start: UInt32
     let count: UInt32
     /// Where the bytes begin in the program's buffers.
     let source: VectorCursor
@@ -22,6 +23,36 @@ struct UnpublishedSend {
         get { xs_get_unpublished_send()?.assumingMemoryBound(to: UnpublishedSend.self) }
         set { xs_set_unpublished_send(newValue) }
     }
+
+    /// Finishes the copies to a ring that the calling handler's thread has under way, the oldest first.
+    ///
+    /// - Parameters:
+    ///   - indexes: which ring.
+    ///   - produced: its out_prod as it stands.
+    ///   - publish: copies `count` bytes from `source` to `start` and publishes them. Returns false if the ring is broken.
+    /// - Returns: where the oldest begins: what lies behind it may be written again when that goes on. nil: there is none.
+    static func finish(
+        _ indexes: UnsafeMutableRawPointer, produced: () -> UInt32, publish: (UnpublishedSend) -> Bool
+    ) -> UInt32? {
+        var oldest: UnsafeMutablePointer<UnpublishedSend>?
+        while true {
+            var next: UnsafeMutablePointer<UnpublishedSend>?
+            var send = current
+            while let candidate = send {
+                // One that is not next to be published has published itself, or will look again before it writes.
+                if candidate.pointee.indexes == indexes,
+                    candidate.pointee.isPublished || candidate.pointee.start == produced()
+                {
+                    oldest = candidate
+                    if !candidate.pointee.isPublished { next = candidate }
+                }
+                send = candidate.pointee.below
+            }
+            // Interrupted before its own swap or behind it: either way it is published then.
+            guard let next, publish(next.pointee) else { return oldest?.pointee.start }
+            next.pointee.isPublished = true
+        }
+    }
 }
 
 extension StreamSocket {
@@ -32,7 +63,8 @@ extension StreamSocket {
         _ ring: OutRingFront, _ view: OutRingFront.View, _ count: UInt32, from cursor: inout VectorCursor
     ) throws(RingViolation) -> OutRingFront.Publication {
         let below = UnpublishedSend.current
-        var send = UnpublishedSend(indexes: indexes, view: view, count: count, source: cursor, below: below)
+        var send = UnpublishedSend(
+            indexes: indexes, start: view.producer.index, count: count, source: cursor, below: below)
         let space = ring.free(view, limit: count)
         // Only the pointer's target is looked at after the swap: the handler wrote there.
         return try withUnsafeMutablePointer(to: &send) { (pointer) throws(RingViolation) in
@@ -52,36 +84,53 @@ extension StreamSocket {
         }
     }
 
-    /// Finishes the copies to this ring that the calling handler's thread has under way, the oldest first.
-    ///
-    /// - Returns: where the oldest begins: what lies behind it may be written again when that goes on. nil: there is none.
+    /// Finishes what this thread's interrupted calls have under way; as `UnpublishedSend.finish`.
     func finishInterruptedSends(_ ring: OutRingFront) -> UInt32? {
-        var oldest: UnsafeMutablePointer<UnpublishedSend>?
-        while true {
-            var next: UnsafeMutablePointer<UnpublishedSend>?
-            var send = UnpublishedSend.current
-            while let candidate = send {
-                // One that is not next to be published has published itself, or will look again before it writes.
-                if candidate.pointee.indexes == indexes,
-                    candidate.pointee.isPublished || ring.isCurrent(candidate.pointee.view)
-                {
-                    oldest = candidate
-                    if !candidate.pointee.isPublished { next = candidate }
-                }
-                send = candidate.pointee.below
-            }
-            guard let next else { return oldest?.pointee.view.producer.index }
-            let space = ring.free(next.pointee.view, limit: next.pointee.count)
-            var source = next.pointee.source
+        UnpublishedSend.finish(indexes, produced: { ring.produced }) { send in
+            guard let view = try? ring.view(), view.producer.index == send.start else { return false }
+            let space = ring.free(view, limit: send.count)
+            var source = send.source
             source.load(into: space.first)
             source.load(into: space.second)
-            // Interrupted before its own swap or behind it: either way it is published now.
-            if case .done(let mustNotify) = try? ring.publish(next.pointee.view, next.pointee.count) {
-                next.pointee.isPublished = true
-                if mustNotify { notify() }
-            } else {
-                return oldest?.pointee.view.producer.index
-            }
+            guard case .done(let mustNotify) = try? ring.publish(view, send.count) else { return false }
+            if mustNotify { notify() }
+            return true
+        }
+    }
+}
+
+extension V1StreamSocket {
+    /// As `StreamSocket.copyAndPublish`, from out_prod `start` on.
+    ///
+    /// - Returns: whether the bytes are published; else the cursor stands where it stood.
+    func copyAndPublish(
+        _ output: V1Direction, at start: UInt32, _ count: UInt32, from cursor: inout VectorCursor
+    ) -> Bool {
+        let below = UnpublishedSend.current
+        var send = UnpublishedSend(
+            indexes: plain.indexes, start: start, count: count, source: cursor, below: below)
+        let space = output.bytes(at: start, count: count)
+        return withUnsafeMutablePointer(to: &send) { pointer in
+            UnpublishedSend.current = pointer
+            defer { UnpublishedSend.current = below }
+            guard output.producer.loadOrdered() == start || pointer.pointee.isPublished else { return false }
+            cursor.load(into: space.first)
+            cursor.load(into: space.second)
+            if output.producer.compareExchange(start, start &+ count) || pointer.pointee.isPublished { return true }
+            cursor = pointer.pointee.source
+            return false
+        }
+    }
+
+    func finishInterruptedSends(_ output: V1Direction) -> UInt32? {
+        UnpublishedSend.finish(plain.indexes, produced: { output.producer.loadOrdered() }) { send in
+            let space = output.bytes(at: send.start, count: send.count)
+            var source = send.source
+            source.load(into: space.first)
+            source.load(into: space.second)
+            guard output.producer.compareExchange(send.start, send.start &+ send.count) else { return false }
+            plain.notify()
+            return true
         }
     }
 }

@@ -81,6 +81,7 @@ extension V1StreamSocket {
                 if got == 0 { got = missed(input) }
                 break
             }
+            if held.isReentered { plain.renotify() }
             lock.release(held)
             let result = plain.domain.awaitToken(plain.placeholder)
             held = lock.acquire(plain.tag)

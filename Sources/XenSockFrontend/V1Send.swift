@@ -33,26 +33,29 @@ extension V1StreamSocket {
                 if sent == 0 { sent = -Int(EIO) }
                 break
             }
-            let room = output.size &- view.queued
-            if room > 0 {
+            // Nothing is written where an interrupted copy of this thread may go on.
+            let interrupted = held.isReentered ? finishInterruptedSends(output) : nil
+            if interrupted != nil, output.producer.loadOrdered() != view.produced { continue }
+            let used = interrupted.map { max(view.queued, view.produced &- $0) } ?? view.queued
+            if used < output.size {
                 let wanted = cursor.total &- sent
+                // Half of the ring at a time, so that a handler finds room.
+                let room = min(output.size &- used, output.size / 2)
                 let size = wanted < Int(room) ? UInt32(wanted) : room
-                let space = output.bytes(at: view.produced, count: size)
                 guard cursor.isAccessible(Int(size), writing: false) else {
                     if sent == 0 { sent = -Int(EFAULT) }
                     break
                 }
-                let start = cursor
-                cursor.load(into: space.first)
-                cursor.load(into: space.second)
-                if output.producer.compareExchange(view.produced, view.produced &+ size) {
+                if copyAndPublish(output, at: view.produced, size, from: &cursor) {
                     sent &+= Int(size)
                     plain.notify()
-                } else {
-                    // A signal handler sent in between.
-                    cursor = start
                 }
                 continue
+            }
+            if view.queued < output.size {
+                // Room comes only when the interrupted call goes on.
+                if sent == 0 { sent = -Int(EAGAIN) }
+                break
             }
             if !block() {
                 // Room that came before FULL could be seen, and an error: the backend must look.
@@ -67,6 +70,8 @@ extension V1StreamSocket {
                 if sent == 0 { sent = -Int(EAGAIN) }
                 break
             }
+            // The interrupted call may have published and not have notified.
+            if held.isReentered { plain.renotify() }
             lock.release(held)
             let result = plain.awaitSpace(&deadline)
             held = lock.acquire(plain.tag)

@@ -13,9 +13,12 @@ PAIRS = 60
 
 @unittest.skipUnless(platform.machine() == "x86_64", "steps through instructions of x86-64")
 class Stepped(Case):
-    def check(self, subject, pairs=PAIRS):
-        for under in (False, True):
-            program = self.call([compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=120)
+    def check(self, subject, pairs=PAIRS, dialect=None):
+        for under in (True,) if dialect else (False, True):
+            program = self.call(
+                [compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=120,
+                variables={"XENSOCK_DIALECT": dialect} if dialect else {},
+            )  # fmt: skip
             self.assertEqual(program.out, "done\n", str(program))
 
     def test_a_stream_is_sent_to(self):
@@ -30,11 +33,20 @@ class Stepped(Case):
     def test_datagrams_are_received(self):
         self.check("datagram_receive")
 
+    def test_a_stream_of_version_1_is_sent_to(self):
+        self.check("send", dialect="pvcalls1")
+
+    def test_a_stream_of_version_1_is_received_from(self):
+        self.check("receive", dialect="pvcalls1")
+
     def test_sending_to_a_stream_is_left(self):
         self.check("jump_send", 0)
 
     def test_receiving_from_a_stream_is_left(self):
         self.check("jump_receive", 0)
+
+    def test_sending_to_a_stream_of_version_1_is_left(self):
+        self.check("jump_send", 0, dialect="pvcalls1")
 
     def test_sending_a_datagram_is_left(self):
         self.check("jump_datagram_send", 0)

@@ -80,10 +80,15 @@ static void handle(int unused) {
 
 static void open_sockets(void) {
     if (!datagrams) {
-        int ends[2];
-        both_ends(ends);
-        setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        out = ends[0], in = ends[1];
+        // At a port that is known: version 1 of the protocol does not tell what the kernel chose.
+        int listener = must("socket", socket(AF_INET, SOCK_STREAM, 0)), port = 20000 + getpid() % 10000;
+        struct sockaddr_in place = loopback(port);
+        while (bind(listener, (struct sockaddr *)&place, sizeof place) < 0) place = loopback(++port);
+        must("listen", listen(listener, 1));
+        out = connected(port);
+        in = must("accept", accept(listener, NULL, NULL));
+        close(listener);
+        setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         return;
     }
     struct sockaddr_in address = loopback(0);
