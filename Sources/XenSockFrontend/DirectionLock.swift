@@ -33,6 +33,13 @@ public struct DirectionLock {
     @inlinable @inline(__always)
     public func acquire(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
         if xs_held_top() != 0 { AbandonedLocks.release(tag) }
+        return acquireSecond(tag, placeholder: placeholder)
+    }
+
+    /// As `acquire`, for a call that holds the socket's other lock: what that one looks like is a lock of a call that was
+    /// left, for no signal handler lies between.
+    @inlinable @inline(__always)
+    public func acquireSecond(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
         xs_push_held(word.address, placeholder)
         if word.compareExchange(0, tag) { return .free }
         return contended(tag)

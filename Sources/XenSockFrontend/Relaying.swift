@@ -29,7 +29,7 @@ extension Frontend {
         let socket = handle.socket
         let (receiving, sending) = (handle.status.receiveLock, handle.status.sendLock)
         let reader = receiving.acquire(socket.tag)
-        let writer = sending.acquire(socket.tag)
+        let writer = sending.acquireSecond(socket.tag)
         defer {
             sending.release(writer)
             receiving.release(reader)

@@ -13,7 +13,7 @@ import test_transfers
 from harness.case import Case, xensock_only
 from harness.environment import PYTHON, SUITE
 from harness.network import Peer, await_listener, digest, drain, free_port, pattern
-from harness.processes import alive, eventually, holdings, processor_seconds
+from harness.processes import alive, eventually, holdings, rests, settled
 from harness.programs import compiled
 from harness.service import Agent, Xensockd
 
@@ -173,13 +173,17 @@ class Through(Case):
         process_of(program)
         # For a second or two it remembers who connected and said nothing.
         time.sleep(2.5)
-        trace = self.directory / "trace"
-        strace = self.start(["strace", "-f", "-o", trace, "-p", self.chain.agent.pid])
-        eventually(lambda: "ttached" in strace.err, 5)
-        time.sleep(3)
-        strace.process.send_signal(signal.SIGINT)
-        strace.wait(5)
-        calls = [line for line in trace.read_text().splitlines() if "(" in line]
+        for attempt in range(4):
+            trace = self.directory / f"trace-{attempt}"
+            strace = self.start(["strace", "-f", "-o", trace, "-p", self.chain.agent.pid])
+            self.assert_within(15, lambda: "ttached" in strace.err, "strace is attached")
+            time.sleep(3)
+            strace.process.send_signal(signal.SIGINT)
+            strace.wait(15)
+            calls = [line for line in trace.read_text().splitlines() if "(" in line]
+            # What it had to do before it is idle may be late on a busy machine.
+            if len(calls) <= 3:
+                break
         # strace interrupts the wait that it finds, and the last one is the next.
         self.assertLessEqual(len(calls), 3, "\n".join(calls[:20]))
         program.tell("\n")
@@ -225,8 +229,7 @@ class Endings(Case):
         self.server = EchoServer()
         # The first use leaves what is needed once.
         self.hold().process.kill()
-        time.sleep(0.5)
-        self.before = self.chain.holdings()
+        self.before = settled(self.chain.holdings)
 
     def hold(self, count=20):
         program = self.start([PYTHON, PROGRAMS / "many.py", self.server.port, count], under=True,
@@ -248,7 +251,7 @@ class Endings(Case):
         sent = int(re.search(r"sent (\d+)\.", program.await_output(".\n", 20)).group(1))
         return program, gate, sent
 
-    def assert_no_more(self, names=("agent", "xensockd"), seconds=3):
+    def assert_no_more(self, names=("agent", "xensockd"), seconds=10):
         def held():
             now = self.chain.holdings()
             return all(now[what] <= count for what, count in self.before.items() if what.split()[0] in names)
@@ -276,14 +279,14 @@ class Endings(Case):
         pid = process_of(program)
         self.chain.agent.kill()
         program.tell("\n")
-        self.assert_within(2, lambda: not alive(pid), "the program gets an error")
+        self.assert_within(4, lambda: not alive(pid), "the program gets an error")
         self.assertIn("Error", program.err)
         # What the flood left in xensockd is still offered to its peer, in one socket; the agent's session is gone.
         left = self.before["xensockd sockets"]
-        self.assert_within(3, lambda: holdings(self.chain.behind.pid)["sockets"] <= left, "only the flood's socket")
+        self.assert_within(10, lambda: holdings(self.chain.behind.pid)["sockets"] <= left, "only the flood's socket")
         gate.set()
         self.peer.observed()
-        self.assert_within(3, lambda: holdings(self.chain.behind.pid)["sockets"] < left, "no socket is left")
+        self.assert_within(10, lambda: holdings(self.chain.behind.pid)["sockets"] < left, "no socket is left")
 
     def test_a_killed_xensockd_leaves_nothing_in_the_agent(self):
         for _ in range(3):
@@ -292,7 +295,7 @@ class Endings(Case):
             pid = process_of(program)
             self.chain.kill()
             program.tell("\n")
-            self.assert_within(2, lambda: not alive(pid), "the program gets an error")
+            self.assert_within(4, lambda: not alive(pid), "the program gets an error")
             self.assertRegex(program.err, "ConnectionResetError|Network is down|Broken pipe")
             for other in self.programs:
                 if "flood" in other.arguments[-2]:
@@ -335,26 +338,27 @@ class Endings(Case):
         try:
             start = time.monotonic()
             program.tell("\n")
-            program.await_output("0 failed: ", 8)
-            self.assertLess(time.monotonic() - start, 8)
+            program.await_output("0 failed: ", 9)
+            self.assertLess(time.monotonic() - start, 9)
+            # The time limit, of 5 seconds, passed once and does not again.
             start = time.monotonic()
             for number in range(1, 4):
                 program.tell("\n")
-                program.await_output(f"{number} failed: [Errno 100]", 2)
-            self.assertLess(time.monotonic() - start, 1)
+                program.await_output(f"{number} failed: [Errno 100]", 4)
+            self.assertLess(time.monotonic() - start, 4)
             # Its connections are lost.
             holder.tell("\n")
-            self.assert_within(2, lambda: not alive(pid), "the program gets an error")
+            self.assert_within(4, lambda: not alive(pid), "the program gets an error")
         finally:
             os.kill(self.chain.behind.pid, signal.SIGCONT)
 
         def works():
             works.number += 1
             program.tell("\n")
-            return "hello" in program.await_output(f"\n{works.number} ", 3).splitlines()[-1]
+            return "hello" in program.await_output(f"\n{works.number} ", 10).splitlines()[-1]
 
         works.number = 3
-        self.assertTrue(eventually(works, 3, 0.2), str(program))
+        self.assertTrue(eventually(works, 10, 0.2), str(program))
         program.stop()
         self.assert_no_more()
 
@@ -377,13 +381,5 @@ class EventLoopsBehindKilled(KillsBehind, test_death.EventLoops):
     def test_the_agent_is_idle_too(self):
         chain = self.serve()
         self.serve = lambda: chain
-        before = 0.0
-
-        def find(program):
-            nonlocal before
-            pid = test_death.process_of(program)
-            before = processor_seconds(chain.agent.pid)
-            return pid
-
-        self.idle([PYTHON, PROGRAMS / "idle.py", self.connected_peer(3), 3, "listen"], find)
-        self.assertLess(processor_seconds(chain.agent.pid) - before, 0.1)
+        self.idle([PYTHON, PROGRAMS / "idle.py", self.connected_peer(3), 3, "listen"], test_death.process_of)
+        self.assertLess(rests([chain.agent.pid], 5, 0.095), 0.1)

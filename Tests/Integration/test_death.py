@@ -10,7 +10,7 @@ import time
 from harness.case import Case, xensock_only
 from harness.environment import NATIVE, PYTHON, SUITE
 from harness.network import FullListener, Peer, await_listener, digest, drain, free_port, pattern
-from harness.processes import alive, eventually, marked, processor_seconds, program_of
+from harness.processes import alive, eventually, marked, program_of, rests, settled
 from harness.programs import compiled
 from harness.service import Service
 
@@ -50,8 +50,7 @@ class ProgramKilled(Case):
         service = Service(self, self.directory / "socket")
         # The first use of a service may leave what it needs once.
         self.flood(service.path)
-        time.sleep(1)
-        before = service.holdings()
+        before = settled(service.holdings, 1)
         for _ in range(3):
             self.flood(service.path)
             self.assert_no_more(service, before)
@@ -64,20 +63,19 @@ class ProgramKilled(Case):
             self.call([PYTHON, "-c", f"import socket; socket.create_connection(('127.0.0.1', {peer.port}))"],
                       under=True, socket=service.path)
             if number == 1:
-                time.sleep(1)
-                before = service.holdings()
+                before = settled(service.holdings, 1)
         self.assert_no_more(service, before)
         self.assertEqual(len(peer.observed()), 12)
 
     def assert_no_more(self, service, before):
-        """The service returns to what it held, in each count, within a second."""
+        """The service returns to what it held, in each count."""
 
         def held():
             now = service.holdings()
             return all(now[what] <= before[what] for what in before)
 
-        if not eventually(held, 1):
-            self.fail(f"the service holds {service.holdings()} after 1 s, {before} before")
+        if not eventually(held, 10):
+            self.fail(f"the service holds {service.holdings()} after 10 s, {before} before")
 
 
 class ServiceKilled(Case):
@@ -97,7 +95,8 @@ class ServiceKilled(Case):
         if NATIVE:
             return None
         service.kill()
-        self.assert_within(1, lambda: not alive(pid), f"{call} ends when the service is killed")
+        # Sooner than a time limit of requests would end it, which is 5 seconds.
+        self.assert_within(4, lambda: not alive(pid), f"{call} ends when the service is killed")
         return program.out.splitlines()[1:]
 
     def holding_peer(self):
@@ -159,11 +158,8 @@ class EventLoops(Case):
         time.sleep(0.5)
         if service:
             service.kill()
-            time.sleep(0.5)
-        before = processor_seconds(pid)
-        time.sleep(5)
+        used = rests([pid], 5, 0.045)
         self.assertTrue(alive(pid), str(program))
-        used = processor_seconds(pid) - before
         self.assertLess(used, 0.05, f"{used} s of processor time in 5 s: {program}")
         return program
 

@@ -93,7 +93,7 @@ class OnADevice(Case):
         self.waiting.await_output("process ")
         for command in commands:
             self.guest.tell(command)
-        self.assert_within(8, lambda: len(self.waiting.out.split()) > 4, "the connection ends")
+        self.assert_within(20, lambda: len(self.waiting.out.split()) > 4, "the connection ends")
         self.assertEqual(self.waiting.out.split()[4], ECONNRESET, str(self.waiting))
         return peer
 
@@ -102,7 +102,7 @@ class OnADevice(Case):
         import socket
 
         port = int(self.waiting.out.split()[3])
-        self.assert_within(10, lambda: listening(port), f"{port} is listened to again")
+        self.assert_within(20, lambda: listening(port), f"{port} is listened to again")
         self.assertIsNone(self.waiting.process.poll(), str(self.waiting))
         with socket.create_connection(("127.0.0.1", port), 5):
             self.waiting.await_output("accepted")
@@ -111,18 +111,18 @@ class OnADevice(Case):
         peer = self.lose("stop")
         self.assertEqual(self.connect(peer.port), ENETDOWN)
         self.guest.tell("start")
-        self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        self.assert_within(20, lambda: self.connect(peer.port) == "connected", "it connects again")
         self.accepts()
 
     def test_sockets_end_when_a_backend_that_crashed_is_back(self):
         peer = self.lose("crash", "start")
-        self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        self.assert_within(20, lambda: self.connect(peer.port) == "connected", "it connects again")
         # Of the simulated backend, a thread, the listener stays when it crashes, and holds the port.
         self.assertIsNone(self.waiting.process.poll(), str(self.waiting))
 
     def test_sockets_end_with_a_device_that_is_made_anew(self):
         peer = self.lose("resume")
-        self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+        self.assert_within(20, lambda: self.connect(peer.port) == "connected", "it connects again")
         self.accepts()
 
     def test_a_listener_is_made_again_by_version_1_too(self):
@@ -140,18 +140,18 @@ class OnADevice(Case):
             except OSError:
                 return False
 
-        self.assert_within(10, greets, "it serves")
+        self.assert_within(20, greets, "it serves")
         for commands in (("resume",), ("stop", "start")):
             for command in commands:
                 guest.tell(command)
-            self.assert_within(5, lambda: guest.program.err.count("are made again") == made + 1, "it is made again")
+            self.assert_within(15, lambda: guest.program.err.count("are made again") == made + 1, "it is made again")
             made += 1
-            self.assert_within(10, greets, f"it serves after {commands}")
+            self.assert_within(20, greets, f"it serves after {commands}")
         self.assertIsNone(server.process.poll(), str(server))
 
     def test_a_listener_of_the_direct_path_ends_with_the_device(self):
         self.lose("resume", path=self.guest.direct)
-        self.waiting.wait(8)
+        self.waiting.wait(20)
         self.assertEqual(self.waiting.out.split()[5:], [ENETDOWN], str(self.waiting))
 
     def test_a_dozen_losses_leave_nothing(self):
@@ -160,12 +160,12 @@ class OnADevice(Case):
         before = None
         for number in range(12):
             self.guest.tell("resume")
-            self.assert_within(10, lambda: self.connect(peer.port) == "connected", "it connects again")
+            self.assert_within(20, lambda: self.connect(peer.port) == "connected", "it connects again")
             if number == 1:
                 before = self.guest.holdings()
         # The agent keeps the pages of a port that was used, and by chance a program uses a second port at one time.
         held = lambda: all(count <= before[what] + 2 for what, count in self.guest.holdings().items())
-        self.assertTrue(eventually(held, 3), f"{before} before, {self.guest.holdings()} now")
+        self.assertTrue(eventually(held, 10), f"{before} before, {self.guest.holdings()} now")
 
     def test_curl_fetches_directly(self):
         content = pattern(64 << 20)

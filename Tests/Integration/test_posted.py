@@ -7,6 +7,7 @@ import time
 from harness.case import Case, xensock_only
 from harness.environment import PYTHON, SUITE
 from harness.network import Peer, reset
+from harness.processes import eventually, settled
 from harness.service import Service, Xensockd
 
 PROGRAM = SUITE / "programs" / "posted.py"
@@ -92,10 +93,9 @@ class Posted(Case):
                 self.assertRegex(line, "ENFILE|EMFILE|EBADF")
             # The same number each time: nothing was lost.
             self.assertEqual(len({line.count("connected") for line in lines}), 1, lines)
-            time.sleep(0.3)
-            now = service.holdings()
-            self.assertEqual(now, before or now)
-            before = now
+            if before is None:
+                before = settled(service.holdings)
+        self.assertTrue(eventually(lambda: service.holdings() == before, 10), f"{service.holdings()} after {before}")
 
 
 class Limited(Xensockd):

@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import threading
-import time
 
 from harness import environment
 from harness.case import Case, xensock_only
 from harness.environment import PYTHON
 from harness.network import Peer, await_listener, digest, drain, free_port, pattern, reset
+from harness.processes import settled
 from harness.programs import compiled
 from harness.service import Service
 
@@ -252,7 +252,7 @@ class Leaks(Case):
             peer = Peer(resetting)
             self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=self.path(service))
             peer.observed()
-        self.assert_within(5, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
+        self.assert_within(10, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
 
     def test_a_child_that_is_killed_while_relaying_resets_or_ends_its_connection(self):
         service = self.service()
@@ -270,7 +270,7 @@ class Leaks(Case):
             os.kill(children[0], signal.SIGKILL)
             self.assertEqual(connection.recv(100), b"")
         program.wait(10)
-        self.assert_within(5, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
+        self.assert_within(10, lambda: self.descriptors(service) == before, f"more descriptors than {before}")
 
     def service(self):
         return Service(self, self.directory / "service")
@@ -283,8 +283,7 @@ class Leaks(Case):
         peer = Peer(resetting)
         self.call([compiled("relay_reset"), peer.port, "read"], under=True, isolate=False, socket=self.path(service))
         peer.observed()
-        time.sleep(0.5)
-        return self.descriptors(service)
+        return settled(lambda: self.descriptors(service))
 
     def descriptors(self, service):
         return service.holdings()["descriptors"]

@@ -130,7 +130,7 @@ class Lifetime(Case):
         if not NATIVE:
             self.assertEqual(len(services()), 1)
         self.call([*command, "SHUTDOWN", "NOSAVE"])
-        self.assert_within(5, lambda: not services() and not listening(port), "the service ends after its last program")
+        self.assert_within(15, lambda: not services() and not listening(port), "the service ends after its last program")
 
     def test_a_background_job_keeps_its_sockets_after_the_command_ended(self):
         port = free_port()
@@ -142,7 +142,7 @@ class Lifetime(Case):
         curl = self.call(["curl", "-q", "-sS", "--fail", "--noproxy", "*", f"http://127.0.0.1:{port}/log"])
         self.assertEqual(curl.wait(0), 0)
         os.kill(job, signal.SIGTERM)
-        self.assert_within(5, lambda: not services() and not listening(port), "the service ends after its last program")
+        self.assert_within(15, lambda: not services() and not listening(port), "the service ends after its last program")
 
     @xensock_only("there is no service")
     def test_the_service_is_gone_after_the_last_program(self):
@@ -153,8 +153,8 @@ class Lifetime(Case):
         program.await_output("ready")
         self.assertEqual(len(services()), 1)
         program.tell("\n")
-        self.assertEqual(program.wait(5), 0)
-        self.assertTrue(eventually(lambda: not services(), 5), "the private service still runs after 5 s")
+        self.assertEqual(program.wait(15), 0)
+        self.assertTrue(eventually(lambda: not services(), 15), "the private service still runs after 15 s")
 
     @xensock_only("there is no service")
     def test_two_commands_have_services_of_their_own(self):
@@ -166,11 +166,11 @@ class Lifetime(Case):
         second.await_output("ready")
         self.assertEqual(len(services()), 2)
         second.tell("\n")
-        self.assertEqual(second.wait(5), 0)
-        self.assertTrue(eventually(lambda: len(services()) == 1, 5))
+        self.assertEqual(second.wait(15), 0)
+        self.assertTrue(eventually(lambda: len(services()) == 1, 15))
         self.assertTrue(listening(port))
         first.tell("\n")
-        self.assertEqual(first.wait(5), 0)
+        self.assertEqual(first.wait(15), 0)
 
     @xensock_only("there is no command")
     def test_the_command_explains_itself(self):

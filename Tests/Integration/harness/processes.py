@@ -98,3 +98,31 @@ def eventually(condition, timeout: float, interval: float = 0.02):
         if value or time.monotonic() >= end:
             return value
         time.sleep(interval)
+
+
+def settled(look, quiet: float = 0.5, timeout: float = 15):
+    """What `look` returns once that has been the same for `quiet` seconds."""
+    end = time.monotonic() + timeout
+    value = look()
+    since = time.monotonic()
+    while time.monotonic() - since < quiet:
+        time.sleep(0.05)
+        if (now := look()) != value:
+            value = now
+            since = time.monotonic()
+        if time.monotonic() > end:
+            raise AssertionError(f"changes for {timeout} s, now {value}")
+    return value
+
+
+def rests(pids, seconds: float, most: float, timeout: float = 30):
+    """Whether there comes a time of `seconds` in which none of the processes uses more than `most` seconds of a
+    processor: what they had to do before may be late on a busy machine, and who spins never rests. Returns the least
+    that the busiest one used."""
+    end = time.monotonic() + timeout
+    least = float("inf")
+    while least > most and time.monotonic() < end:
+        before = [processor_seconds(pid) for pid in pids]
+        time.sleep(seconds)
+        least = min(least, max(processor_seconds(pid) - used for pid, used in zip(pids, before)))
+    return least
