@@ -168,6 +168,8 @@ __attribute__((always_inline)) static inline void xs_push_held(void *_Nonnull wo
 static inline void xs_pop_held(void) {
     uint64_t top = xs_held_locks.top;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    /* It was taken for one of a call that was left. */
+    if (top == 0) return;
     if (xs_held_count(top) > XS_HELD_LOCKS) {
         xs_held_locks.top = top - ((uint64_t)1 << XS_HELD_SHIFT);
     } else {
