@@ -9,5 +9,5 @@ SCENARIO = Scenario(
             "guest", "guest.py", memory=160, programs=["curl"], products=["xensock", "libxensock.so"],
             configuration=['pvcalls=["backend=0"]'], start=False),
     ],
-    deadline=300,
+    deadline=360,
 )

@@ -12,5 +12,5 @@ SCENARIO = Scenario(
         Domain(
             "user", "user.py", memory=256, products=PRODUCTS, configuration=['pvcalls=["backend=driver"]'], start=False),
     ],  # fmt: skip
-    deadline=240,
+    deadline=360,
 )

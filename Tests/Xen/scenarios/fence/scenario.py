@@ -16,5 +16,5 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]'], parameters="lsm=yama",
         ),
     ],
-    deadline=240,
+    deadline=360,
 )  # fmt: skip

@@ -14,5 +14,5 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]'],
         ),
     ],
-    deadline=180,
+    deadline=420,
 )

@@ -7,5 +7,5 @@ SCENARIO = Scenario(
     guests=[
         Domain("guest", "guest.py", products=["xensock", "libxensock.so"], configuration=['pvcalls=["backend=0"]'])
     ],
-    deadline=200,
+    deadline=320,
 )

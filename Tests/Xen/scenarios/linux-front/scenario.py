@@ -9,5 +9,5 @@ SCENARIO = Scenario(
         Domain("byxl", "guest.py", later=["pvcalls-family"], configuration=['pvcalls=["backend=0"]'], start=False),
         Domain("again", "again.py", later=["pvcalls-family"], start=False),
     ],
-    deadline=200,
+    deadline=320,
 )

@@ -17,5 +17,5 @@ SCENARIO = Scenario(
         )
     ],
     by_name=True,
-    deadline=240,
+    deadline=360,
 )

@@ -8,5 +8,5 @@ PROBE = [str(SUITE.parents[1] / ".build/release/xen-probe")]
 SCENARIO = Scenario(
     dom0=Domain("dom0", "dom0.py", memory=256, programs=PROBE),
     guests=[Domain("guest", "guest.py", programs=PROBE)],
-    deadline=240,
+    deadline=360,
 )

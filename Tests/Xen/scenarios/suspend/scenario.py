@@ -13,5 +13,5 @@ SCENARIO = Scenario(
             configuration=['pvcalls=["backend=0"]'],
         )
     ],
-    deadline=200,
+    deadline=320,
 )
