@@ -55,7 +55,7 @@ final class DockFixture {
     }
 
     /// Takes the agent's next request; nil if none comes within so many times 5 ms.
-    func take(tries: Int = 200) throws -> Answered? {
+    func take(tries: Int = 4000) throws -> Answered? {
         for _ in 0..<tries {
             while let event = channels.nextPending() { channels.unmask(event) }
             if let entry = try ring.nextRequest() {
@@ -284,8 +284,8 @@ final class DockProgram {
 }
 
 /// Waits until something holds, two seconds at most.
-func eventually(_ holds: () -> Bool) -> Bool {
-    for _ in 0..<400 {
+func eventually(within seconds: Int = 20, _ holds: () -> Bool) -> Bool {
+    for _ in 0..<seconds * 200 {
         if holds() { return true }
         usleep(5000)
     }
