@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import XenSockRing
 import XenSockWire
 
@@ -158,8 +158,10 @@ final class TestSocket {
 
     /// Makes the placeholder not writable because `out` is full.
     func block() throws -> Bool {
-        let value = outgoing.consumerValue()
-        switch outgoing.block(value) {
+        // Full by the very word that the filler is announced in: what the service takes away meanwhile has no filler.
+        let view = try outgoing.view()
+        guard view.used == outgoing.size else { return false }
+        switch outgoing.block(view.consumer) {
         case .full: return true
         case .lookAgain: return false
         case .sendFiller:
