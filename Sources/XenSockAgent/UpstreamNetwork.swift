@@ -184,11 +184,20 @@ public final class UpstreamNetwork: SocketNetwork {
     }
 
     public func send(_ descriptor: Int32, from segments: Segments) -> Int {
+        send(descriptor, segments, flags: 0)
+    }
+
+    public func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int {
+        send(descriptor, segments, flags: Int32(MSG_MORE))
+    }
+
+    private func send(_ descriptor: Int32, _ segments: Segments, flags: Int32) -> Int {
         guard let handle = AgentFrontend.find(descriptor) else { return -Int(ECONNRESET) }
         var vectors = Self.vectors(segments)
         let result = withUnsafePointer(to: &vectors) {
             $0.withMemoryRebound(to: iovec.self, capacity: 2) {
-                Frontend.send(handle, $0, 2, flags: Int32(MSG_NOSIGNAL | MSG_DONTWAIT), address: nil, length: 0)
+                Frontend.send(
+                    handle, $0, 2, flags: flags | Int32(MSG_NOSIGNAL | MSG_DONTWAIT), address: nil, length: 0)
             }
         }
         return result == -Int(EAGAIN) && isLost(handle) ? -Int(ECONNRESET) : result

@@ -53,6 +53,8 @@ protocol SocketKernel {
     func receive(_ descriptor: Int32, into segments: Segments) -> Int
     /// With MSG_NOSIGNAL.
     func send(_ descriptor: Int32, from segments: Segments) -> Int
+    /// Likewise, with MSG_MORE.
+    func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
     /// recvmsg(2).
     ///
@@ -143,4 +145,9 @@ extension SocketKernel {
     }
 
     func receiveUrgent(_ descriptor: Int32) -> Int { Int(0 &- Errno.einval) }
+}
+
+extension SocketKernel {
+    /// One that cannot hold bytes back sends them.
+    func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int { send(descriptor, from: segments) }
 }

@@ -20,6 +20,8 @@ public protocol SocketNetwork: AnyObject {
     func receive(_ descriptor: Int32, into segments: Segments) -> Int
     /// A count below what was given means that there is no room now: the next room is a new edge.
     func send(_ descriptor: Int32, from segments: Segments) -> Int
+    /// Likewise, with MSG_MORE.
+    func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int
     func sendUrgent(_ descriptor: Int32, byte: UInt8) -> Int
     /// The urgent byte that was announced, once, or a negative errno. FIONREAD then counts up to its mark.
     func receiveUrgent(_ descriptor: Int32) -> Int
@@ -73,4 +75,9 @@ extension Service {
             settle(local)
         }
     }
+}
+
+extension SocketNetwork {
+    /// One that cannot hold bytes back sends them.
+    public func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int { send(descriptor, from: segments) }
 }

@@ -27,7 +27,8 @@ extension BackendSocket {
             waiting = distance < waiting ? distance : waiting
         }
         let bytes = outRing.bytes(waiting, limit: Self.budget)
-        let count = kernel.send(network, from: bytes)
+        let more = outRing.isMoreComing(behind: UInt32(truncatingIfNeeded: bytes.count))
+        let count = more ? kernel.sendHeld(network, from: bytes) : kernel.send(network, from: bytes)
         if count > 0 {
             settle(try outRing.consume(UInt32(truncatingIfNeeded: count)))
             if isTimed { lastProgress = kernel.now() }

@@ -80,9 +80,19 @@ struct LinuxKernel: SocketKernel {
         return sendRelayed(descriptor, from: segments)
     }
 
+    func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int {
+        if let network { return network.sendHeld(descriptor, from: segments) }
+        return transmit(descriptor, segments, Int(MSG_MORE))
+    }
+
     @inline(__always)
     func sendRelayed(_ descriptor: Int32, from segments: Segments) -> Int {
-        let flags = Int(MSG_NOSIGNAL | MSG_DONTWAIT)
+        transmit(descriptor, segments, 0)
+    }
+
+    @inline(__always)
+    private func transmit(_ descriptor: Int32, _ segments: Segments, _ flags: Int) -> Int {
+        let flags = flags | Int(MSG_NOSIGNAL | MSG_DONTWAIT)
         if segments.second.isEmpty {
             let first = segments.first
             return call(SYS_sendto, Int(descriptor), address(first.baseAddress), first.count, flags)

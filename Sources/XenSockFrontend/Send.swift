@@ -7,7 +7,7 @@ import XenSockWire
 extension StreamSocket {
     /// - Parameters:
     ///   - vectors: the program's buffers, `count` of them.
-    ///   - flags: MSG_DONTWAIT; MSG_NOSIGNAL is the caller's.
+    ///   - flags: MSG_DONTWAIT, MSG_MORE; MSG_NOSIGNAL is the caller's.
     /// - Returns: bytes taken (all of them on a blocking socket), or a negative errno.
     package func send(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         var socket = self
@@ -71,7 +71,8 @@ extension StreamSocket {
                     if sent == 0 { sent = -Int(EFAULT) }
                     break
                 }
-                guard let publication = try? copyAndPublish(ring, view, count, from: &cursor) else {
+                let more = flags & Int32(MSG_MORE) != 0
+                guard let publication = try? copyAndPublish(ring, view, count, from: &cursor, more: more) else {
                     if sent == 0 { sent = -Int(EIO) }
                     break
                 }

@@ -60,7 +60,8 @@ extension StreamSocket {
     ///
     /// - Returns: as `OutRingFront.publish`; `.done(ring: false)` if a handler did it.
     func copyAndPublish(
-        _ ring: OutRingFront, _ view: OutRingFront.View, _ count: UInt32, from cursor: inout VectorCursor
+        _ ring: OutRingFront, _ view: OutRingFront.View, _ count: UInt32, from cursor: inout VectorCursor,
+        more: Bool = false
     ) throws(RingViolation) -> OutRingFront.Publication {
         let below = UnpublishedSend.current
         var send = UnpublishedSend(
@@ -75,7 +76,7 @@ extension StreamSocket {
             guard ring.isCurrent(view) || pointer.pointee.isPublished else { return .moved }
             cursor.load(into: space.first)
             cursor.load(into: space.second)
-            let publication = try ring.publish(view, count)
+            let publication = try ring.publish(view, count, more: more)
             if case .moved = publication {
                 if pointer.pointee.isPublished { return .done(ring: false) }
                 cursor = pointer.pointee.source

@@ -86,6 +86,8 @@ public enum InConsumer {
 public enum OutProducer {
     public static let offset = 3968
     public static let idle: UInt32 = 1 << 0
+    /// The bytes published last may be held back until others follow: MSG_MORE.
+    public static let more: UInt32 = 1 << 1
 }
 
 /// Flags of the consumer word of `out`.

@@ -89,13 +89,15 @@ public struct OutRingFront {
 
     /// Publishes `count` bytes that have been copied to `free`.
     @inlinable @inline(__always)
-    public func publish(_ view: View, _ count: UInt32) throws(RingViolation) -> Publication {
+    public func publish(_ view: View, _ count: UInt32, more: Bool = false) throws(RingViolation) -> Publication {
+        let set = more ? OutProducer.more : 0
         var expected = view.producer
         let next = expected.index &+ count
         var tries = 0
         while tries < exchangeLimit {
             let ring = expected.has(OutProducer.idle)
-            if producer.compareExchange(expected, .init(index: next, flags: expected.flags & ~OutProducer.idle)) {
+            let flags = expected.flags & ~(OutProducer.idle | OutProducer.more) | set
+            if producer.compareExchange(expected, .init(index: next, flags: flags)) {
                 return .done(ring: ring)
             }
             let now = producer.load()
@@ -205,6 +207,12 @@ public struct OutRingBack {
         let count = producer.load().index &- consumed
         if count > size { throw RingViolation() }
         return count
+    }
+
+    /// Whether the writer has more to come behind the first `count` bytes, and waits with these for that (MSG_MORE).
+    public func isMoreComing(behind count: UInt32) -> Bool {
+        let value = producer.load()
+        return value.has(OutProducer.more) && value.index == consumed &+ count
     }
 
     /// The first `limit` bytes of the `waiting` ones.

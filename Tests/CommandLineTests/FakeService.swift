@@ -54,9 +54,9 @@ final class FakeService {
         return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    /// Waits until the service has ended, at most five seconds.
+    /// Waits until the service has ended, at most twenty seconds.
     func waitForEnd() -> Bool {
-        for _ in 0..<500 {
+        for _ in 0..<2000 {
             if FileManager.default.fileExists(atPath: journal + ".ended") { return true }
             usleep(10_000)
         }

@@ -73,6 +73,10 @@ final class ScriptedKernel: SocketKernel {
         take("send \(descriptor) \(segments.first.count)+\(segments.second.count)").result
     }
 
+    func sendHeld(_ descriptor: Int32, from segments: Segments) -> Int {
+        take("send held \(descriptor) \(segments.first.count)+\(segments.second.count)").result
+    }
+
     /// The data is the payload; the sender's address is that of port 7 of loopback.
     func receiveMessage(
         _ descriptor: Int32, into segments: Segments, _ buffers: inout MessageBuffers, flags: inout Int32
@@ -221,7 +225,9 @@ final class ScriptedSocket {
         socket.turn()
     }
 
-    func publish(_ count: UInt32) throws { _ = try outgoing.publish(outgoing.view(), count) }
+    func publish(_ count: UInt32, more: Bool = false) throws {
+        _ = try outgoing.publish(outgoing.view(), count, more: more)
+    }
 
     /// A filler was sent: FULL stands.
     func obstruct() throws {

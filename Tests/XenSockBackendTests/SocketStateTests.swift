@@ -104,6 +104,23 @@ private let readHangup = EpollEvents.readHangup
         it.kernel.finish()
     }
 
+    @Test func bytesBehindWhichMoreIsToComeAreHeldBackUnlessMoreHasCome() throws {
+        let it = try ScriptedSocket.connected()
+        try it.publish(1000, more: true)
+        it.kernel.expect("send held 10 1000+0", returns: 300)
+        it.turn()
+        it.socket.networkEvent(output)
+        it.kernel.expect("send held 10 700+0", returns: 700)
+        it.turn()
+        #expect(try it.outgoing.view().producer.has(OutProducer.idle))
+        try it.publish(10, more: true)
+        try it.publish(5)
+        it.socket.doorbell()
+        it.kernel.expect("send 10 15+0", returns: 15)
+        it.turn()
+        it.kernel.finish()
+    }
+
     @Test func aFailedSendBreaksOutAndTheEndOfInIsTheReset() throws {
         let it = try ScriptedSocket.connected()
         try it.publish(10)

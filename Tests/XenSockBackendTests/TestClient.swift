@@ -213,7 +213,7 @@ func polled(_ descriptor: Int32) -> Int32 {
 }
 
 /// Waits until `condition` holds, at most five seconds.
-func eventually(within seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<Int(seconds * 1000) {
         if try condition() { return true }
         usleep(1000)

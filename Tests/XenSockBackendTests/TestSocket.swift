@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import XenSockRing
 import XenSockWire
 
@@ -158,8 +158,10 @@ final class TestSocket {
 
     /// Makes the placeholder not writable because `out` is full.
     func block() throws -> Bool {
-        let value = outgoing.consumerValue()
-        switch outgoing.block(value) {
+        // Full by the very word that the filler is announced in: what the service takes away meanwhile has no filler.
+        let view = try outgoing.view()
+        guard view.used == outgoing.size else { return false }
+        switch outgoing.block(view.consumer) {
         case .full: return true
         case .lookAgain: return false
         case .sendFiller:
@@ -180,7 +182,8 @@ final class TestSocket {
             let count = try send([UInt8](repeating: 3, count: Int(half)))
             sent += count
             idle = count > 0 ? 0 : idle + 1
-            if count == 0 { usleep(2000) }
+            // What is answered behind it shows that the service has looked at `out`, and found the network full.
+            if count == 0 { _ = try client.call(.getsockname(id: id)) }
         }
         return sent
     }

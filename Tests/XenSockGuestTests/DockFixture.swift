@@ -55,7 +55,7 @@ final class DockFixture {
     }
 
     /// Takes the agent's next request; nil if none comes within so many times 5 ms.
-    func take(tries: Int = 200) throws -> Answered? {
+    func take(tries: Int = 4000) throws -> Answered? {
         for _ in 0..<tries {
             while let event = channels.nextPending() { channels.unmask(event) }
             if let entry = try ring.nextRequest() {
@@ -196,7 +196,7 @@ final class DockProgram {
     func receive(_ kind: SessionFrame.Kind) throws -> Frame? {
         while true {
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, 2000) > 0 else { return nil }
+            guard poll(&entry, 1, 5000) > 0 else { return nil }
             var bytes = [UInt8](repeating: 0, count: 4104)
             var (first, second) = (Int32(-1), Int32(-1))
             let size = bytes.withUnsafeMutableBytes {
@@ -284,8 +284,8 @@ final class DockProgram {
 }
 
 /// Waits until something holds, two seconds at most.
-func eventually(_ holds: () -> Bool) -> Bool {
-    for _ in 0..<400 {
+func eventually(within seconds: Int = 20, _ holds: () -> Bool) -> Bool {
+    for _ in 0..<seconds * 200 {
         if holds() { return true }
         usleep(5000)
     }

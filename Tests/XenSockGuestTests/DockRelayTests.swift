@@ -159,7 +159,7 @@ import XenSockXen
         var next: UInt8 = 0
         while sent.count < 4 << 20 {
             let room = try it.input.free(limit: 4096)
-            if room.count == 0, !eventually({ (try? it.input.free(limit: 1).count) ?? 0 > 0 }) { break }
+            if room.count == 0, !eventually(within: 2, { (try? it.input.free(limit: 1).count) ?? 0 > 0 }) { break }
             let bytes = [UInt8](repeating: next, count: try it.input.free(limit: 4096).count)
             next &+= 1
             try it.publish(bytes)
