@@ -3,10 +3,10 @@ import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
-/// A descriptor that is being closed, or replaced, while other threads may be in calls on its socket. They hold one of the
-/// locks when they use its number, so whoever takes the number away says so in the table first, then waits for the locks;
-/// they take a lock first, then look whether the table still says what it said (`isGone`). In either order no byte of theirs
-/// goes to the number's next owner, or comes from it.
+/// A descriptor that is being closed, or replaced, while other threads may be in calls on its socket. They hold one of
+/// the locks when they use its number: so whoever takes the number away says so in the table first, then waits for the
+/// locks; they take a lock first, then look whether the table still says what it said (`isGone`). In either order no byte
+/// of theirs goes to the number's next owner, or comes from it.
 enum Leaving {
     /// Marks the descriptor, waits until no other thread of this process is at work on it, and leaves those that wait a
     /// duplicate.

@@ -5,7 +5,9 @@
 
 #include <limits.h>
 
-enum { PREPARED = 4, TAKEN = 2 * PREPARED * SIZE, PATIENCE = 10000, SLOW = 5000, STIRS = 64, OVERFILL = 4096, MUCH = 640 << 10, HALF = 256 << 10 };
+enum { PREPARED = 4, TAKEN = 2 * PREPARED * SIZE, STIRS = 64, OVERFILL = 4096, MUCH = 640 << 10, HALF = 256 << 10 };
+// In milliseconds.
+enum { PATIENCE = 10000, SLOW = 5000 };
 enum { SURVIVOR, VICTIM, PEER };
 
 // What the processes see of each other.
