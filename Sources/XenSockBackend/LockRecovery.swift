@@ -9,8 +9,13 @@ enum LockRecovery {
     /// - Parameter settle: called with each socket whose lock was freed, which has work then.
     static func breakLocks(of session: Session, settle: (Service.Socket) -> Void) {
         if let device = session.xen { return device.breakLocks(of: session) }
-        if let arena = session.arena { breakLocks(of: session.id, in: arena, settle) }
-        for arena in session.otherArenas where !arena.isDestroyed { breakLocks(of: session.id, in: arena, settle) }
+        for arena in arenas(of: session) { breakLocks(of: session.id, in: arena, settle) }
+    }
+
+    /// Those whose sockets processes of `session` could hold, and whose doorbells they could ring.
+    static func arenas(of session: Session) -> [Service.Arena] {
+        if let device = session.xen { return Array(device.arenas.values) }
+        return session.otherArenas.filter { !$0.isDestroyed } + [session.arena].compactMap { $0 }
     }
 
     private static func breakLocks(of session: UInt32, in arena: Service.Arena, _ settle: (Service.Socket) -> Void) {
@@ -44,7 +49,7 @@ enum LockRecovery {
     /// The same for sockets of `draft1` and `pvcalls1`.
     static func breakV1Locks(of session: Session, settle: (Service.V1) -> Void) {
         guard session.dialect != .xensock2 else { return }
-        for arena in session.otherArenas + [session.arena].compactMap({ $0 }) where !arena.isDestroyed {
+        for arena in arenas(of: session) {
             for (port, local) in arena.v1Sockets {
                 let (receive, send) = arena.status(port).locks
                 let heldReceive = isHeld(receive, by: session.id)

@@ -133,6 +133,8 @@ extension Service {
         session.isEnding = true
         performCommands(session, budget: Self.commandBudget * Self.movingCost)
         session.isClosed = true
+        // The dead may have taken `sleeping` away and not signalled: nobody else would.
+        for arena in LockRecovery.arenas(of: session) { awaken(arena) }
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }
         forgetV1(session)

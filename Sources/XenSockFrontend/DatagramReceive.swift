@@ -15,11 +15,15 @@ extension DatagramSocket {
     ) -> Int {
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         if cursor.isFaulty { return -Int(EFAULT) }
-        guard hasRing else { return -Int(EIO) }
+        guard hasRing else { return plain.isGone ? StreamSocket<Domain>.isGoneNow : -Int(EIO) }
         let peek = flags & Int32(MSG_PEEK) != 0
         let ring = plain.input
         let lock = status.receiveLock
         var held = lock.acquire(plain.tag)
+        if plain.isGone {
+            lock.release(held)
+            return StreamSocket<Domain>.isGoneNow
+        }
         var fruitless = 0
         var wakes = VainWakes()
         var result = 0

@@ -53,6 +53,10 @@ extension DatagramSocket {
         let need = datagram.record.size
         let lock = status.sendLock
         var held = lock.acquire(plain.tag, placeholder: plain.placeholder)
+        if plain.isGone {
+            lock.release(held)
+            return StreamSocket<Domain>.isGoneNow
+        }
         var deadline = 0
         var fruitless = 0
         var wakes = VainWakes()

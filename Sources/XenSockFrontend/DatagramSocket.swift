@@ -58,9 +58,10 @@ struct DatagramSocket<Domain: FrontendDomain> {
     func takeErrorAndTidy() -> Int {
         let lock = status.receiveLock
         let held = lock.acquire(plain.tag)
+        defer { lock.release(held) }
+        if plain.isGone { return 0 }
         let error = takeError()
         if !held.isReentered { _ = tidy() }
-        lock.release(held)
         if error != 0 { DatagramVerdicts(plain.indexes).forget() }
         return error
     }

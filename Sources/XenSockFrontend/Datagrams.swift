@@ -91,15 +91,19 @@ extension Frontend {
         let destination = UnsafeRawBufferPointer(start: address, count: address == nil ? 0 : Int(length))
         if address != nil, length < 2 { return -Int(EINVAL) }
         if address == nil {
-            guard case .connected = status.state else { return -Int(EDESTADDRREQ) }
+            guard case .connected = status.state else {
+                return socket.plain.isGone ? StreamSocket<LocalDomain>.isGoneNow : -Int(EDESTADDRREQ)
+            }
         }
         if !payload.isAccessible(payload.total, writing: false) { return -Int(EFAULT) }
         if status.error != 0 {
             let error = socket.takeErrorAndTidy()
             if error != 0 { return -error }
         }
-        if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
-        guard socket.hasRing else { return -Int(EIO) }
+        if status.has(StatusLine.Flag.writeShut) || !socket.hasRing {
+            if socket.plain.isGone { return StreamSocket<LocalDomain>.isGoneNow }
+            return status.has(StatusLine.Flag.writeShut) ? -Int(EPIPE) : -Int(EIO)
+        }
         let sendable = Int32(MSG_DONTROUTE | MSG_CONFIRM | MSG_MORE | MSG_EOR)
         let carried = UInt32(bitPattern: flags & sendable)
         let key = DatagramVerdicts.Key(address: destination, control: control, flags: carried)
@@ -116,6 +120,8 @@ extension Frontend {
         if address == nil ? status.has(StatusLine.Flag.nearbyPeer) : isNearby(destination) { hasSentNearby = true }
         if isKnown { return payload.total }
         let verdict = command(handle, .flush(id: handle.entry.id, outProducer: end)).ret
+        // Who closed it meanwhile had to wait for what was sent.
+        if verdict == -EBADF, socket.plain.isGone { return payload.total }
         if verdict < 0 { return Int(verdict) }
         // The kernel has chosen a port, which is to be free when close(2) returns.
         if !status.has(StatusLine.Flag.bound) { status.set(StatusLine.Flag.bound, true) }

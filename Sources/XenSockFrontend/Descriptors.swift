@@ -52,9 +52,11 @@ public struct SocketHandle {
     /// The socket for one call.
     @inline(__always)
     var socket: StreamSocket<LocalDomain> {
-        StreamSocket(
+        var socket = StreamSocket(
             domain: domain, placeholder: fd, port: entry.port, status: status,
             indexes: arena.base + Arena.offset(of: indexesPage), tag: Session.tag())
+        socket.entry = entry.rawValue
+        return socket
     }
 }
 
@@ -84,6 +86,9 @@ enum Descriptors {
     /// Finds out about a descriptor that came from elsewhere: over exec, or by SCM_RIGHTS.
     private static func probe(_ fd: Int32) -> SocketHandle? {
         if Kernel.isLockedIn { return nil }
+        if let region = ProcessState.region, Descriptors.entry(fd).leaver != nil {
+            return Leaving.awaitEnd(ProcessState.entry(region, fd)) ? find(fd) : nil
+        }
         // A placeholder has a send buffer of its own size; the service tells whose it is.
         let buffer = Kernel.integerOption(fd, Int32(SOL_SOCKET), Int32(SO_SNDBUF))
         if buffer == -Int(EBADF) { return nil }
@@ -255,9 +260,9 @@ enum Descriptors {
         if isPrivate(fd) { return -Int(EBADF) }
         guard let handle = find(fd) else { return Kernel.close(fd) }
         if Session.isBorrowed { return Kernel.close(fd) }
-        set(fd, .foreign)
-        Holds.keep(fd)
+        Leaving.begin(handle)
         let result = Kernel.close(fd)
+        Leaving.end(handle)
         released(handle)
         return result
     }

@@ -99,9 +99,12 @@ public enum Frontend {
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         if handle.isDatagram {
-            return flags & Int32(MSG_ERRQUEUE) != 0
-                ? receiveErrorMessage(handle, vectors, count, flags: flags, message: message)
-                : datagramReceive(handle, vectors, count, flags: flags, message: message)
+            if flags & Int32(MSG_ERRQUEUE) != 0 {
+                return receiveErrorMessage(handle, vectors, count, flags: flags, message: message)
+            }
+            let result = datagramReceive(handle, vectors, count, flags: flags, message: message)
+            guard result == StreamSocket<LocalDomain>.isGoneNow else { return result }
+            return receiveElsewhere(handle, vectors, count, flags: flags, message: message)
         }
         if flags & Int32(MSG_OOB) != 0 {
             return Urgent.receive(handle, vectors, count, flags: flags, message: message)
@@ -115,6 +118,8 @@ public enum Frontend {
                 ? handle.v1.receive(vectors, count, flags: flags) : handle.socket.receive(vectors, count, flags: flags)
             if result == StreamSocket<LocalDomain>.isRelayedNow {
                 result = receiveRelayed(handle, vectors, count, flags: flags)
+            } else if result == StreamSocket<LocalDomain>.isGoneNow {
+                return receiveElsewhere(handle, vectors, count, flags: flags, message: message)
             }
         }
         if result >= 0, let message { complete(handle, message, flags: flags) }
@@ -130,7 +135,10 @@ public enum Frontend {
         control: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) -> Int {
         if handle.isDatagram {
-            return datagramSend(
+            let result = datagramSend(
+                handle, vectors, count, flags: flags, address: address, length: length, control: control)
+            guard result == StreamSocket<LocalDomain>.isGoneNow else { return result }
+            return sendElsewhere(
                 handle, vectors, count, flags: flags, address: address, length: length, control: control)
         }
         var result: Int
@@ -144,6 +152,9 @@ public enum Frontend {
             result = handle.socket.send(vectors, count, flags: flags)
             if result == StreamSocket<LocalDomain>.isRelayedNow {
                 result = sendRelayed(handle, vectors, count, flags: flags)
+            } else if result == StreamSocket<LocalDomain>.isGoneNow {
+                return sendElsewhere(
+                    handle, vectors, count, flags: flags, address: address, length: length, control: control)
             } else if result > 0, handle.isRelayed {
                 // Another thread had it relayed while this one waited for room.
                 result &+= max(0, sendRelayed(handle, vectors, count, skip: result, flags: flags))
@@ -196,12 +207,15 @@ public enum Frontend {
     public static func makeWay(_ fd: Int32) -> SocketHandle? {
         Descriptors.makeWay(fd)
         guard !Session.isBorrowed, let handle = Descriptors.find(fd) else { return nil }
-        Holds.keep(fd)
+        Leaving.begin(handle)
         return handle
     }
 
     /// The kernel closed the descriptor of a socket by putting another in its place.
     public static func replaced(_ handle: SocketHandle) { Descriptors.released(handle) }
+
+    /// The kernel did not: the socket stands where it stood.
+    public static func kept(_ handle: SocketHandle) { Leaving.end(handle, kept: true) }
 
     /// The kernel made `to` a duplicate of `from`.
     public static func duplicated(from: Int32, to: Int32) {

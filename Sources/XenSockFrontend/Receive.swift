@@ -21,18 +21,22 @@ extension StreamSocket {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         switch status.state {
         case .connected, .reset: break
-        case .open, .listening, .free: return -Int(ENOTCONN)
-        case .connecting, .failedConnect: return receiveUnconnected(flags)
+        case .open, .listening, .free: return isGone ? Self.isGoneNow : -Int(ENOTCONN)
+        case .connecting, .failedConnect: return isGone ? Self.isGoneNow : receiveUnconnected(flags)
         }
         let peek = flags & Int32(MSG_PEEK) != 0
         let discard = flags & Int32(MSG_TRUNC) != 0
         var target = receiveTarget(cursor.total, flags)
         let ring = input
         // A connected socket has a ring; a reset one may have lost it.
-        if ring.size == 0, case .connected = status.state { return -Int(EIO) }
+        if ring.size == 0, case .connected = status.state { return isGone ? Self.isGoneNow : -Int(EIO) }
         let lock = status.receiveLock
         var got = 0
         var held = lock.acquire(tag)
+        if isGone {
+            lock.release(held)
+            return Self.isGoneNow
+        }
         if status.has(StatusLine.Flag.relayed) {
             lock.release(held)
             return Self.isRelayedNow
@@ -56,8 +60,8 @@ extension StreamSocket {
             if view.count > skip {
                 if got == cursor.total { break }
                 if peek, mayPeekMore(ring, view, skip, target, flags, limit) {
-                    lock.release(held)
                     hold()
+                    lock.release(held)
                     awaitMore(&limit)
                     settleHold()
                     held = lock.acquire(tag)
@@ -115,8 +119,8 @@ extension StreamSocket {
                     got = -Int(EAGAIN)
                     break
                 }
-                lock.release(held)
                 hold()
+                lock.release(held)
                 awaitMore(&limit)
                 settleHold()
                 held = lock.acquire(tag)
@@ -148,8 +152,8 @@ extension StreamSocket {
             }
             // The interrupted call may have consumed and not have rung: the backend may be waiting for that.
             if held.isReentered { renotify() }
-            lock.release(held)
             hold()
+            lock.release(held)
             var result = awaitToken(&limit)
             settleHold()
             if result > 0 {

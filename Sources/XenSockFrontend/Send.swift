@@ -21,6 +21,7 @@ extension StreamSocket {
         let blocking = flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking)
         switch status.state {
         case .connected: break
+        case _ where isGone: return Self.isGoneNow
         case .connecting:
             if !blocking { return -Int(EAGAIN) }
             let error = awaitConnect()
@@ -30,15 +31,19 @@ extension StreamSocket {
             let error = status.takeError()
             return error != 0 ? -error : -Int(EPIPE)
         }
-        if status.has(StatusLine.Flag.writeShut) { return -Int(EPIPE) }
+        if status.has(StatusLine.Flag.writeShut) { return isGone ? Self.isGoneNow : -Int(EPIPE) }
         if cursor.total == 0 { return 0 }
         let ring = output
         // A connected socket has a ring.
-        if ring.size == 0 { return -Int(EIO) }
+        if ring.size == 0 { return isGone ? Self.isGoneNow : -Int(EIO) }
         let capacity = BufferLimit.capacity(status.sendLimit, size: ring.size)
         let lock = status.sendLock
         var sent = 0
         var held = lock.acquire(tag, placeholder: placeholder)
+        if isGone {
+            lock.release(held)
+            return Self.isGoneNow
+        }
         if status.has(StatusLine.Flag.relayed) {
             lock.release(held)
             return Self.isRelayedNow
@@ -110,8 +115,9 @@ extension StreamSocket {
             }
             // The interrupted call may have published and not have rung: the backend may be asleep.
             if held.isReentered { renotify() }
-            lock.release(held)
+            // Before: whoever closes the descriptor then finds the one or the other.
             hold()
+            lock.release(held)
             var result = awaitSpace(&deadline)
             settleHold()
             if result == 1 {
@@ -195,6 +201,8 @@ extension StreamSocket {
         let lock = status.sendLock
         let held = lock.acquire(tag, placeholder: placeholder)
         defer { lock.release(held) }
+        // What the port has become shows in its state.
+        if isGone { return true }
         var tries = 0
         while tries < 10_000 {
             let value = ring.consumerValue()

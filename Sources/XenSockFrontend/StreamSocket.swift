@@ -18,6 +18,8 @@ public struct StreamSocket<Domain: FrontendDomain> {
     public let indexes: UnsafeMutableRawPointer
     /// The caller's lock tag.
     public let tag: UInt64
+    /// What the table said of the descriptor when the call began; 0: it is not from the table (`Leaving`).
+    @usableFromInline var entry: UInt64 = 0
 
     @inlinable @inline(__always)
     public init(

@@ -74,7 +74,10 @@ public func xsFxstat(_ version: Int32, _ fd: Int32, _ status: UnsafeMutableRawPo
 
 /// The descriptor that a dup of `fd` made; `replaced` is the socket that the kernel closed to make it.
 func duplicate(of fd: Int32, _ made: Int32, _ replaced: SocketHandle? = nil) -> Int32 {
-    guard made >= 0 else { return made }
+    guard made >= 0 else {
+        if let replaced { Frontend.kept(replaced) }
+        return made
+    }
     Frontend.duplicated(from: fd, to: made)
     if let replaced { Frontend.replaced(replaced) }
     return made

@@ -2,27 +2,17 @@
 // step by step under ptrace(2), with the signal first at every STRIDEth step, and then PAIRS times twice, at steps drawn
 // by lot. Or the handler leaves the call by siglongjmp(3), each time.
 // stepped [jump_][datagram_]send|receive STRIDE PAIRS
-#include "common.h"
+#include "stepping.h"
 
 #include <setjmp.h>
-#include <stddef.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
 
-enum { SIZE = 600, PREPARED = 4, MOST_STEPS = 20000 };
+enum { PREPARED = 4, MOST_STEPS = 20000 };
 
 // What the tracer sees of the traced process.
 static struct {
     volatile int inside;  // the call that is stepped through is under way
     volatile int over;    // no more rounds
 } *shared;
-
-struct block {
-    unsigned from_handler, number;
-    unsigned char rest[SIZE - 8];
-};
 
 static int out, in, datagrams, receives, jumps;
 static sigjmp_buf before_call;
@@ -34,22 +24,9 @@ static struct taken {
 } taken[2];
 static volatile unsigned taken_count;
 
-static void trap(void) {
-#if defined(__x86_64__)
-    __asm__ volatile("int3" ::: "memory");
-#endif
-}
-
-static void make(struct block *block, unsigned from_handler, unsigned number) {
-    block->from_handler = from_handler;
-    block->number = number;
-    for (unsigned at = 0; at < sizeof block->rest; at++)
-        block->rest[at] = (unsigned char)(number * 31 + at * (from_handler ? 7 : 3));
-}
-
 static void check(const struct block *block, long size, const char *who) {
     struct block expected;
-    unsigned from_handler = block->from_handler != 0;
+    unsigned from_handler = block->from != 0;
     make(&expected, from_handler, seen[from_handler]);
     if (size == SIZE && memcmp(&expected, block, SIZE) == 0) {
         seen[from_handler]++;
@@ -126,7 +103,7 @@ static void after_jump(void) {
     must("send", send(out, &block, SIZE, 0));
     await(in, POLLIN);
     long size = recv(in, &block, SIZE, datagrams ? 0 : MSG_WAITALL);
-    if (!block.from_handler) sent[0]++;
+    if (!block.from) sent[0]++;
     check(&block, size, "behind a jump");
 }
 
@@ -187,26 +164,6 @@ static void traced(void) {
     _exit(0);
 }
 
-// Lets the process go on, and waits until it stops.
-static void go_on(pid_t process, int request, int signal) {
-    int status;
-    must("ptrace", ptrace(request, process, 0, (long)signal));
-    must("waitpid", waitpid(process, &status, 0));
-    if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP) return;
-    if (WIFEXITED(status)) exit(WEXITSTATUS(status));
-    print("stopped by %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
-    kill(process, SIGKILL);
-    exit(96);
-}
-
-static long place(pid_t process) {
-#if defined(__x86_64__)
-    return ptrace(PTRACE_PEEKUSER, process, offsetof(struct user_regs_struct, rip), 0);
-#else
-    return 0;
-#endif
-}
-
 // The handler runs from beginning to end, or leaves the call for the next.
 static void interrupt(pid_t process) {
     long before = place(process);
@@ -238,7 +195,7 @@ int main(int count, char **arguments) {
     receives = strstr(arguments[1], "receive") != NULL;
     jumps = strstr(arguments[1], "jump") != NULL;
     int stride = atoi(arguments[2]), pairs = atoi(arguments[3]);
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = shared_memory(sizeof *shared);
     pid_t process = must("fork", fork());
     if (process == 0) traced();
     int status;

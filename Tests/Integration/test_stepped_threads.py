@@ -1,0 +1,52 @@
+"""A thread in the middle of a call, at any instruction, while another thread uses or closes the same socket."""
+
+import platform
+import unittest
+
+from harness.case import Case
+from harness.programs import compiled
+
+
+@unittest.skipUnless(platform.machine() == "x86_64", "steps through instructions of x86-64")
+class SteppedThreads(Case):
+    def check(self, subject, stride):
+        """Stands at every `stride`th instruction: with 1, minutes instead of seconds."""
+        for under in (False, True):
+            program = self.call([compiled("stepped_threads"), subject, stride, 0], under=under, timeout=50)
+            self.assertEqual(program.out, "done\n", str(program))
+
+    def test_both_send_to_a_stream(self):
+        self.check("send_send", 17)
+
+    def test_both_receive_from_a_stream(self):
+        self.check("receive_receive", 17)
+
+    def test_both_receive_datagrams(self):
+        self.check("datagram_receive_receive", 17)
+
+    def test_one_receives_and_the_other_polls(self):
+        self.check("receive_poll", 29)
+
+    def test_one_receives_and_the_other_waits_with_epoll(self):
+        self.check("receive_epoll", 29)
+
+    def test_a_stream_is_closed_under_a_send(self):
+        self.check("send_close", 19)
+
+    def test_a_stream_is_closed_under_a_receive(self):
+        self.check("receive_close", 19)
+
+    def test_a_stream_is_replaced_under_a_send(self):
+        self.check("send_dup2", 19)
+
+    def test_a_stream_is_replaced_under_a_receive(self):
+        self.check("receive_dup2", 19)
+
+    def test_a_datagram_socket_is_closed_under_a_receive(self):
+        self.check("datagram_receive_close", 19)
+
+    def test_a_process_is_forked_under_a_send(self):
+        self.check("send_fork", 37)
+
+    def test_a_process_is_forked_under_a_receive(self):
+        self.check("receive_fork", 37)
