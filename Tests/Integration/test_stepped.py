@@ -1,17 +1,17 @@
 """Signal handlers that use a socket in the middle of a call on it, or leave the call for good, at any instruction."""
 
-import platform
 import unittest
 
 from harness.case import Case
 from harness.programs import compiled
+from harness.stepping import REASON, steppable
 
 # Every so manieth instruction. With 1, each: minutes instead of seconds.
-STRIDE = 4
+STRIDE = 7
 PAIRS = 60
 
 
-@unittest.skipUnless(platform.machine() == "x86_64", "steps through instructions of x86-64")
+@unittest.skipUnless(steppable(), REASON)
 class Stepped(Case):
     def check(self, subject, pairs=PAIRS, dialect=None):
         for under in (True,) if dialect else (False, True):

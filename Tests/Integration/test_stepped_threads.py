@@ -1,13 +1,13 @@
 """A thread in the middle of a call, at any instruction, while another thread uses or closes the same socket."""
 
-import platform
 import unittest
 
 from harness.case import Case
 from harness.programs import compiled
+from harness.stepping import REASON, steppable
 
 
-@unittest.skipUnless(platform.machine() == "x86_64", "steps through instructions of x86-64")
+@unittest.skipUnless(steppable(), REASON)
 class SteppedThreads(Case):
     def check(self, subject, stride):
         """Stands at every `stride`th instruction: with 1, minutes instead of seconds."""
