@@ -130,7 +130,8 @@ if embedded {
         .target(name: "XenSockTestSupport", path: "Tests/XenSockTestSupport"),
         .testTarget(name: "XenSockRingTests", dependencies: ["XenSockRing", "XenSockTestSupport"]),
         .testTarget(
-            name: "XenSockBackendTests", dependencies: ["XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
+            name: "XenSockBackendTests",
+            dependencies: ["CXenSockSystem", "XenSockBackend", "XenSockTestSupport", "XenSockXen"]),
         .testTarget(
             name: "xensockdTests", dependencies: ["XenSockBackend", "XenSockDaemon", "XenSockXen", "xensockd"]),
         .testTarget(name: "CommandLineTests", dependencies: ["CXenSockLaunch", "XenSockLaunch", "xensock"]),

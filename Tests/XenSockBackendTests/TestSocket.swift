@@ -1,4 +1,5 @@
-import Foundation
+import CXenSockSystem
+import Glibc
 import XenSockRing
 import XenSockWire
 
