@@ -13,6 +13,15 @@ extension DatagramSocket {
     func receive(
         _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32, message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
+        var socket = self
+        let result = socket.received(vectors, count, flags: flags, message: message)
+        socket.plain.endHold()
+        return result
+    }
+
+    private mutating func received(
+        _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32, message: UnsafeMutablePointer<msghdr>?
+    ) -> Int {
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
         if cursor.isFaulty { return -Int(EFAULT) }
         guard hasRing else { return plain.isGone ? StreamSocket<Domain>.isGoneNow : -Int(EIO) }
@@ -90,13 +99,19 @@ extension DatagramSocket {
                 break
             }
             if held.isReentered { plain.renotify() }
+            plain.hold()
             lock.release(held)
             result = plain.domain.awaitToken(plain.placeholder)
+            plain.settleHold()
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(plain.tag)
+            if plain.isGone {
+                result = StreamSocket<Domain>.isGoneNow
+                break
+            }
             fruitless = 0
             if result > 0 {
                 if !held.isReentered { _ = plain.countLateTokens(ring) }

@@ -49,6 +49,13 @@ extension DatagramSocket {
     /// - Parameter end: becomes out_prod behind the record.
     /// - Returns: 0 or a negative errno.
     func publish(_ datagram: OutgoingDatagram, blocking: Bool, end: inout UInt32) -> Int {
+        var socket = self
+        let result = socket.published(datagram, blocking: blocking, end: &end)
+        socket.plain.endHold()
+        return result
+    }
+
+    private mutating func published(_ datagram: OutgoingDatagram, blocking: Bool, end: inout UInt32) -> Int {
         let ring = plain.output
         let need = datagram.record.size
         let lock = status.sendLock
@@ -103,14 +110,20 @@ extension DatagramSocket {
                 break
             }
             if held.isReentered { plain.renotify() }
+            plain.hold()
             lock.release(held)
             result = plain.awaitSpace(&deadline)
+            plain.settleHold()
             if result == 1 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             fruitless = 0
             held = lock.acquire(plain.tag, placeholder: plain.placeholder)
+            if plain.isGone {
+                result = StreamSocket<Domain>.isGoneNow
+                break
+            }
             if result < 0 { break }
             if result == 2, plain.domain.isHungUp(plain.placeholder) {
                 result = -Int(ENETDOWN)

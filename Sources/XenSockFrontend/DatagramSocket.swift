@@ -7,7 +7,7 @@ import XenSockWire
 /// from the beginning, connected or not (docs/PROTOCOL.md, 2.5).
 struct DatagramSocket<Domain: FrontendDomain> {
     /// Domain, placeholder, status line, rings and tag.
-    let plain: StreamSocket<Domain>
+    var plain: StreamSocket<Domain>
 
     var status: SocketStatus { plain.status }
 

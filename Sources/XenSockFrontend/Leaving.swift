@@ -12,17 +12,20 @@ enum Leaving {
     /// duplicate.
     static func begin(_ handle: SocketHandle) {
         guard let region = ProcessState.region else { return }
+        // Which may be denied even the question for the thread.
+        if Kernel.isLockedIn { return Descriptors.set(handle.fd, .foreign) }
         let entry = ProcessState.entry(region, handle.fd)
         let thread = Kernel.threadID()
         if !entry.compareExchange(handle.entry.rawValue, TableEntry.leaving(thread: thread).rawValue) { return }
-        awaitHolder(handle.status.receiveLock.word)
-        awaitHolder(handle.status.sendLock.word)
+        awaitHolder(handle.status.receiveLock.word, thread)
+        awaitHolder(handle.status.sendLock.word, thread)
         Holds.keep(handle.fd)
     }
 
     /// The kernel has closed it, unless `kept`. Another thread may have the number by now.
     static func end(_ handle: SocketHandle, kept: Bool = false) {
         guard let region = ProcessState.region else { return }
+        if Kernel.isLockedIn { return kept ? Descriptors.set(handle.fd, handle.entry) : () }
         let entry = ProcessState.entry(region, handle.fd)
         let value = entry.load()
         guard TableEntry(rawValue: value).leaver == Kernel.threadID() else { return }
@@ -30,19 +33,24 @@ enum Leaving {
     }
 
     /// Locks are held for a copy. Of one that a thread left behind (it was cancelled) the next call of that would know.
-    private static func awaitHolder(_ word: SharedWord64) {
+    private static func awaitHolder(_ word: SharedWord64, _ thread: Int32) {
+        #if !hasFeature(Embedded)
+            // Only the service can have written there.
+            if AgentFrontend.isAlone { return }
+        #endif
         guard let state = Session.state, state.pointee.sessionID != 0 else { return }
-        let own = Session.tag()
+        let own = UInt64(state.pointee.sessionID) << 32 | UInt64(UInt32(bitPattern: thread))
         var round = 0
         while round < 4000 {
-            let holder = word.load()
+            let holder = word.loadOrdered()
             if holder == own || UInt32(truncatingIfNeeded: holder >> 32) != state.pointee.sessionID { return }
             if round < 64 { xs_pause() } else { Kernel.sleep(nanoseconds: round < 128 ? 20_000 : 500_000) }
             round &+= 1
         }
     }
 
-    /// Waits until another thread is done with `entry`, which it marked.
+    /// Waits until another thread is done with `entry`, which it marked; for no longer than that can take, since a jump out
+    /// of a signal handler may have ended it.
     ///
     /// - Returns: whether to look again; false in a handler that interrupted the closing.
     static func awaitEnd(_ entry: SharedWord64) -> Bool {
@@ -52,8 +60,11 @@ enum Leaving {
             guard let thread = TableEntry(rawValue: value).leaver else { return true }
             if thread == Kernel.threadID() { return false }
             // It was copied by a fork(2) meanwhile, or its thread is gone: what the number is must be found out.
-            if round % 1000 == 999, Kernel.call(Int(SYS_tgkill), Int(Kernel.processID()), Int(thread), 0) < 0 {
+            if round % 1000 == 64, !Session.isBorrowed,
+                round > 60_000 || Kernel.call(Int(SYS_tgkill), Int(Kernel.processID()), Int(thread), 0) < 0
+            {
                 _ = entry.compareExchange(value, TableEntry.unknown.rawValue)
+                return true
             }
             if round < 64 { xs_pause() } else { Kernel.sleep(nanoseconds: 20_000) }
             round &+= 1
@@ -79,7 +90,7 @@ extension StreamSocket {
     @inline(__always)
     var isGone: Bool {
         guard entry != 0, holding < 0, let region = ProcessState.region else { return false }
-        return ProcessState.entry(region, placeholder).load() != entry
+        return ProcessState.entry(region, placeholder).loadOrdered() != entry
     }
 }
 
@@ -89,10 +100,7 @@ extension Frontend {
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
-        if let other = find(handle.fd) {
-            return other.entry == handle.entry
-                ? -Int(EBADF) : receive(other, vectors, count, flags: flags, message: message)
-        }
+        if let other = find(handle.fd) { return receive(other, vectors, count, flags: flags, message: message) }
         var plain = msghdr()
         return withUnsafeMutablePointer(to: &plain) { own in
             let header = message ?? own
@@ -110,9 +118,7 @@ extension Frontend {
         address: UnsafeRawPointer?, length: UInt32, control: UnsafeRawBufferPointer
     ) -> Int {
         if let other = find(handle.fd) {
-            return other.entry == handle.entry
-                ? -Int(EBADF)
-                : send(other, vectors, count, flags: flags, address: address, length: length, control: control)
+            return send(other, vectors, count, flags: flags, address: address, length: length, control: control)
         }
         var header = msghdr()
         header.msg_name = UnsafeMutableRawPointer(mutating: address)

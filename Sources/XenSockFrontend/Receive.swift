@@ -65,6 +65,10 @@ extension StreamSocket {
                     awaitMore(&limit)
                     settleHold()
                     held = lock.acquire(tag)
+                    if isGone {
+                        if got == 0 { got = Self.isGoneNow }
+                        break
+                    }
                     continue
                 }
                 var wanted = cursor.total &- got
@@ -124,6 +128,10 @@ extension StreamSocket {
                 awaitMore(&limit)
                 settleHold()
                 held = lock.acquire(tag)
+                if isGone {
+                    if got == 0 { got = Self.isGoneNow }
+                    break
+                }
                 if limit.isOver {
                     got = limit.result
                     break
@@ -161,6 +169,10 @@ extension StreamSocket {
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(tag)
+            if isGone {
+                if got == 0 { got = Self.isGoneNow }
+                break
+            }
             if status.has(StatusLine.Flag.relayed) {
                 if got == 0 { got = Self.isRelayedNow }
                 break

@@ -126,6 +126,10 @@ extension StreamSocket {
             }
             fruitless = 0
             held = lock.acquire(tag, placeholder: placeholder)
+            if isGone {
+                if sent == 0 { sent = Self.isGoneNow }
+                break
+            }
             if status.has(StatusLine.Flag.relayed) {
                 if sent == 0 { sent = Self.isRelayedNow }
                 break

@@ -42,6 +42,7 @@ enum Urgent {
                     return result == StreamSocket<LocalDomain>.isRelayedNow
                         ? Frontend.sendRelayed(handle, $0, 1, flags: flags) : result
                 }
+                if result == StreamSocket<LocalDomain>.isGoneNow { return sent > 0 ? sent : -Int(EBADF) }
                 if result < 0 { return sent > 0 ? sent : result }
                 sent &+= result
                 if result < size { break }

@@ -52,6 +52,7 @@ private struct FileTransfer {
     var error: Int
 
     mutating func run(_ buffer: UnsafeMutableRawPointer, _ size: Int) {
+        let end = fileSize(file)
         while sent < count {
             let wanted = min(size, count &- sent)
             let read = xs_syscall(
@@ -61,7 +62,8 @@ private struct FileTransfer {
                 return
             }
             // More follows unless this is the last piece: the backend need not push what is not full yet.
-            let flags = read == wanted && sent &+ read < count ? Int32(MSG_MORE) : 0
+            let place = start &+ sent &+ read
+            let flags = read == wanted && sent &+ read < count && place < end ? Int32(MSG_MORE) : 0
             let result = transmit(socket, buffer, read, flags: flags)
             guard result >= 0 else {
                 error = result
@@ -71,6 +73,15 @@ private struct FileTransfer {
             if result < read { return }
         }
     }
+}
+
+/// Bytes of a file; 0 if it cannot be told.
+private func fileSize(_ fd: Int32) -> Int {
+    var attributes = stat()
+    let result = withUnsafeMutablePointer(to: &attributes) {
+        xs_syscall(Int(SYS_fstat), Int(fd), Int(bitPattern: $0), 0, 0, 0, 0)
+    }
+    return result == 0 ? attributes.st_size : 0
 }
 
 private func isPipe(_ fd: Int32) -> Bool {

@@ -1,3 +1,4 @@
+import CXenSockSystem
 import Glibc
 import Testing
 import XenSockRing
