@@ -7,16 +7,18 @@ from harness.programs import compiled
 from harness.stepping import REASON, steppable
 
 # Every so manieth instruction. With 1, each: minutes instead of seconds.
-STRIDE = 7
-PAIRS = 60
+STRIDE = 11
+PAIRS = 30
 
 
 @unittest.skipUnless(steppable(), REASON)
 class Stepped(Case):
+    limit = 180
+
     def check(self, subject, pairs=PAIRS, dialect=None):
         for under in (True,) if dialect else (False, True):
             program = self.call(
-                [compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=120,
+                [compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=80,
                 variables={"XENSOCK_DIALECT": dialect} if dialect else {},
             )  # fmt: skip
             self.assertEqual(program.out, "done\n", str(program))

@@ -9,17 +9,19 @@ from harness.stepping import REASON, steppable
 
 @unittest.skipUnless(steppable(), REASON)
 class SteppedKill(Case):
+    limit = 180
+
     def check(self, subject, stride):
         """Kills before every `stride`th instruction: with 1, minutes instead of seconds."""
         for under in (False, True):
-            program = self.call([compiled("stepped_kill"), subject, stride, 0], under=under, timeout=50)
+            program = self.call([compiled("stepped_kill"), subject, stride, 0], under=under, timeout=80)
             self.assertEqual(program.out, "done\n", str(program))
 
     def test_a_stream_is_sent_to(self):
         self.check("warm_send", 3)
 
     def test_a_full_stream_is_sent_to(self):
-        self.check("warm_full", 13)
+        self.check("warm_full", 37)
 
     def test_a_stream_is_received_from(self):
         self.check("warm_receive", 5)

@@ -9,10 +9,12 @@ from harness.stepping import REASON, steppable
 
 @unittest.skipUnless(steppable(), REASON)
 class SteppedThreads(Case):
+    limit = 180
+
     def check(self, subject, stride):
         """Stands at every `stride`th instruction: with 1, minutes instead of seconds."""
         for under in (False, True):
-            program = self.call([compiled("stepped_threads"), subject, stride, 0], under=under, timeout=50)
+            program = self.call([compiled("stepped_threads"), subject, stride, 0], under=under, timeout=80)
             self.assertEqual(program.out, "done\n", str(program))
 
     def test_both_send_to_a_stream(self):

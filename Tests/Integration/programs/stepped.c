@@ -55,26 +55,6 @@ static void handle(int unused) {
     trap();
 }
 
-static void open_sockets(void) {
-    if (!datagrams) {
-        // At a port that is known: version 1 of the protocol does not tell what the kernel chose.
-        int listener = must("socket", socket(AF_INET, SOCK_STREAM, 0)), port = 20000 + getpid() % 10000;
-        struct sockaddr_in place = loopback(port);
-        while (bind(listener, (struct sockaddr *)&place, sizeof place) < 0) place = loopback(++port);
-        must("listen", listen(listener, 1));
-        out = connected(port);
-        in = must("accept", accept(listener, NULL, NULL));
-        close(listener);
-        setsockopt(out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        return;
-    }
-    struct sockaddr_in address = loopback(0);
-    in = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
-    out = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
-    must("bind", bind(in, (struct sockaddr *)&address, sizeof address));
-    must("connect", connect_on(out, port_of(in)));
-}
-
 static void send_one(void) {
     struct block block;
     make(&block, 0, sent[0]);
@@ -152,7 +132,7 @@ static void round_of_calls(void) {
 
 static void traced(void) {
     signal(SIGUSR1, handle);
-    open_sockets();
+    open_ends(datagrams, &out, &in);
     send_one();
     receive_one();
     must("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));

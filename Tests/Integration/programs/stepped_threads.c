@@ -30,21 +30,6 @@ static void fail(const char *what, long value) {
     _exit(93);
 }
 
-static void open_sockets(void) {
-    if (!datagrams) {
-        int ends[2];
-        both_ends(ends);
-        setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        out = ends[0], in = ends[1];
-        return;
-    }
-    struct sockaddr_in address = loopback(0);
-    in = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
-    out = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
-    must("bind", bind(in, (struct sockaddr *)&address, sizeof address));
-    must("connect", connect_on(out, port_of(in)));
-}
-
 static void send_from(int fd, unsigned from) {
     struct block block;
     make(&block, from, number);
@@ -164,7 +149,7 @@ static void prepare(void) {
     if (starts(second_call, "close") || starts(second_call, "dup2")) {
         // A connection, or a pair of sockets, for this round alone.
         int old_out = out, old_in = in;
-        open_sockets();
+        open_ends(datagrams, &out, &in);
         if (starts(first_call, "send")) victim = out, own_end = in;
         else victim = in, own_end = out;
         out = old_out, in = old_in;
@@ -243,7 +228,7 @@ static void *act_as_first(void *unused) {
 static void act(void) {
     alarm(50);
     signal(SIGPIPE, SIG_IGN);
-    open_sockets();
+    open_ends(datagrams, &out, &in);
     send_from(out, FIRST);
     receive_rest(1);
     pthread_t thread;

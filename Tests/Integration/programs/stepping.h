@@ -61,3 +61,24 @@ UNUSED static void *shared_memory(size_t size) {
     if (memory == MAP_FAILED) exit(94);
     return memory;
 }
+
+// Both ends of a connection of this program with itself, or of datagrams, which nothing holds back.
+UNUSED static void open_ends(int datagrams, int *out, int *in) {
+    if (datagrams) {
+        struct sockaddr_in address = loopback(0);
+        *in = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+        *out = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+        must("bind", bind(*in, (struct sockaddr *)&address, sizeof address));
+        must("connect", connect_on(*out, port_of(*in)));
+        return;
+    }
+    // At a port that is known: version 1 of the protocol does not tell what the kernel chose.
+    int listener = must("socket", socket(AF_INET, SOCK_STREAM, 0)), port = 20000 + getpid() % 10000;
+    struct sockaddr_in place = loopback(port);
+    while (bind(listener, (struct sockaddr *)&place, sizeof place) < 0) place = loopback(++port);
+    must("listen", listen(listener, 1));
+    *out = connected(port);
+    *in = must("accept", accept(listener, NULL, NULL));
+    close(listener);
+    setsockopt(*out, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+}
