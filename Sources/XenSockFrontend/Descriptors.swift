@@ -260,9 +260,9 @@ enum Descriptors {
         if isPrivate(fd) { return -Int(EBADF) }
         guard let handle = find(fd) else { return Kernel.close(fd) }
         if Session.isBorrowed { return Kernel.close(fd) }
-        Leaving.begin(handle)
+        let thread = Leaving.begin(handle)
         let result = Kernel.close(fd)
-        Leaving.end(handle)
+        Leaving.end(handle, thread: thread)
         released(handle)
         return result
     }

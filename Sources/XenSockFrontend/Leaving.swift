@@ -10,25 +10,34 @@ import XenSockWire
 enum Leaving {
     /// Marks the descriptor, waits until no other thread of this process is at work on it, and leaves those that wait a
     /// duplicate.
-    static func begin(_ handle: SocketHandle) {
-        guard let region = ProcessState.region else { return }
+    ///
+    /// - Returns: the calling thread, if the mark is its own; else 0.
+    @discardableResult
+    static func begin(_ handle: SocketHandle) -> Int32 {
+        guard let region = ProcessState.region else { return 0 }
         // Which may be denied even the question for the thread.
-        if Kernel.isLockedIn { return Descriptors.set(handle.fd, .foreign) }
+        if Kernel.isLockedIn {
+            Descriptors.set(handle.fd, .foreign)
+            return 0
+        }
         let entry = ProcessState.entry(region, handle.fd)
         let thread = Kernel.threadID()
-        if !entry.compareExchange(handle.entry.rawValue, TableEntry.leaving(thread: thread).rawValue) { return }
+        if !entry.compareExchange(handle.entry.rawValue, TableEntry.leaving(thread: thread).rawValue) { return 0 }
         awaitHolder(handle.status.receiveLock.word, thread)
         awaitHolder(handle.status.sendLock.word, thread)
         Holds.keep(handle.fd)
+        return thread
     }
 
     /// The kernel has closed it, unless `kept`. Another thread may have the number by now.
-    static func end(_ handle: SocketHandle, kept: Bool = false) {
+    ///
+    /// - Parameter thread: what `begin` returned; nil: that of the calling thread.
+    static func end(_ handle: SocketHandle, thread: Int32? = nil, kept: Bool = false) {
         guard let region = ProcessState.region else { return }
         if Kernel.isLockedIn { return kept ? Descriptors.set(handle.fd, handle.entry) : () }
         let entry = ProcessState.entry(region, handle.fd)
         let value = entry.load()
-        guard TableEntry(rawValue: value).leaver == Kernel.threadID() else { return }
+        guard TableEntry(rawValue: value).leaver == thread ?? Kernel.threadID() else { return }
         _ = entry.compareExchange(value, kept ? handle.entry.rawValue : TableEntry.foreign.rawValue)
     }
 

@@ -52,7 +52,7 @@ private struct FileTransfer {
     var error: Int
 
     mutating func run(_ buffer: UnsafeMutableRawPointer, _ size: Int) {
-        let end = fileSize(file)
+        let end = Int(attributes(file).st_size)
         while sent < count {
             let wanted = min(size, count &- sent)
             let read = xs_syscall(
@@ -75,22 +75,16 @@ private struct FileTransfer {
     }
 }
 
-/// Bytes of a file; 0 if it cannot be told.
-private func fileSize(_ fd: Int32) -> Int {
+/// fstat(2); zeros if it fails.
+private func attributes(_ fd: Int32) -> stat {
     var attributes = stat()
     let result = withUnsafeMutablePointer(to: &attributes) {
         xs_syscall(Int(SYS_fstat), Int(fd), Int(bitPattern: $0), 0, 0, 0, 0)
     }
-    return result == 0 ? attributes.st_size : 0
+    return result == 0 ? attributes : stat()
 }
 
-private func isPipe(_ fd: Int32) -> Bool {
-    var attributes = stat()
-    let result = withUnsafeMutablePointer(to: &attributes) {
-        xs_syscall(Int(SYS_fstat), Int(fd), Int(bitPattern: $0), 0, 0, 0, 0)
-    }
-    return result == 0 && attributes.st_mode & 0o170000 == 0o010000
-}
+private func isPipe(_ fd: Int32) -> Bool { attributes(fd).st_mode & 0o170000 == 0o010000 }
 
 /// splice(2). A redirected socket is relayed first, so that its bytes are in the kernel; one that cannot be gives EINVAL,
 /// as files do that do not support it: programs then read and write.

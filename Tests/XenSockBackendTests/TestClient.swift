@@ -212,7 +212,7 @@ func polled(_ descriptor: Int32) -> Int32 {
     return poll(&entry, 1, 0) > 0 ? Int32(entry.revents) : 0
 }
 
-/// Waits until `condition` holds, at most five seconds.
+/// Waits until `condition` holds, at most `seconds`.
 func eventually(within seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<Int(seconds * 1000) {
         if try condition() { return true }
