@@ -107,12 +107,6 @@ def bound(port: int) -> bool:
     return False
 
 
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def accepts(port: int) -> bool:
     """Whether a connection to the port is taken."""
     with socket.socket() as probe:

@@ -1,6 +1,7 @@
 """Native addresses, ports and peers of the tests."""
 
 import hashlib
+import random
 import socket
 import struct
 import threading
@@ -13,10 +14,17 @@ FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def free_port(version: int = 4) -> int:
-    """A port that nothing is bound to at this moment."""
-    with socket.socket(FAMILY[version], socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK[version], 0))
-        return probe.getsockname()[1]
+    """A port that nothing is bound to, for TCP and UDP, and that no socket gets by chance: below those that the kernel
+    gives."""
+    while True:
+        port = random.randrange(10000, 32768)
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(FAMILY[version], kind) as probe:
+                    probe.bind((LOOPBACK[version], port))
+        except OSError:
+            continue
+        return port
 
 
 def listening(port: int) -> bool:

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+from ports import dead_port
+
 IP_RECVTTL, IP_RECVTOS, IP_RECVERR, IP_MTU_DISCOVER, IP_PKTINFO = 12, 13, 11, 10, 8
 IPV6_RECVERR = 25
 MSG_ERRQUEUE = 0x2000
@@ -56,13 +58,6 @@ def pair(version=4):
     first.connect(second.getsockname())
     second.connect(first.getsockname())
     return first, second
-
-
-def dead_port():
-    probe = udp()
-    port = probe.getsockname()[1]
-    probe.close()
-    return port
 
 
 def events(made, asked=select.POLLIN | select.POLLOUT, wait=0):

@@ -4,6 +4,8 @@ import select
 import socket
 import time
 
+from ports import dead_port
+
 MSG_ERRQUEUE, IP_RECVERR, SO_SELECT_ERR_QUEUE = 0x2000, 11, 45
 names = {select.POLLIN: "IN", select.POLLPRI: "PRI", select.POLLERR: "ERR"}
 
@@ -19,10 +21,7 @@ def selected(receiver):
     return [len(found) for found in select.select([receiver], [], [receiver], 2)]
 
 
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
-    nobody.bind(("127.0.0.1", 0))
-    closed = nobody.getsockname()
-
+closed = ("127.0.0.1", dead_port())
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 receiver.bind(("127.0.0.1", 0))
 receiver.settimeout(3)

@@ -2,7 +2,7 @@
 
 import os
 
-from exchange import Exchange, free_udp_port
+from exchange import Exchange, free_port
 
 PYTHON = "/usr/bin/python3.11"
 
@@ -17,7 +17,7 @@ class DNS(Exchange):
     def exchange(self):
         for server, client in self.sides.values():
             for start in (self.unbound, self.dnsmasq):
-                port = free_udp_port()
+                port = free_port()
                 program = start(port, server)
                 dig = ["dig", "-p", port, "@127.0.0.1", "+time=3", "+tries=2", "+short"]
                 for options in ([], ["+tcp"]):
@@ -83,7 +83,7 @@ class NTP(Exchange):
 
     def exchange(self):
         for server, client in self.sides.values():
-            port = 123 if os.geteuid() == 0 else free_udp_port()
+            port = 123 if os.geteuid() == 0 else free_port()
             program = self.serve_datagrams([PYTHON, "-c", NTP_SERVER, port], port, under=server)
             if port == 123:
                 out = self.call(["ntpdig", "-t", "3", "127.0.0.1"], under=client)
@@ -137,7 +137,7 @@ class Multicast(Exchange):
 
     def exchange(self):
         for server, client in self.sides.values():
-            port = free_udp_port()
+            port = free_port()
             receivers = [self.start([PYTHON, "-c", RECEIVER, "239.1.2.3", port], under=server) for _ in range(2)]
             for receiver in receivers:
                 receiver.await_output("joined")
