@@ -50,6 +50,12 @@ def echo_server() -> int:
     return listener.getsockname()[1]
 
 
+def answers(path: str) -> bool:
+    """Whether a service listens there: between bind(2) and listen(2) the socket stands and refuses."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def eventually(condition, seconds: float):
     end = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < end:
@@ -84,6 +90,7 @@ class Attack:
         with open(self.log, "wb") as log:
             if AGENT:
                 behind = self.start([SERVICE, "--socket", f"{self.path}.behind"], subprocess.DEVNULL)
+                assert eventually(lambda: answers(f"{self.path}.behind"), 5), "the service behind does not listen"
                 command = [COMMAND, "agent", "--upstream", f"{self.path}.behind"]
             self.service = self.start([*command, "--socket", self.path, *self.arguments], log)
         try:
@@ -100,7 +107,7 @@ class Attack:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def examine(self):
-        assert eventually(lambda: os.path.exists(self.path), 5), "the service does not listen"
+        assert eventually(lambda: answers(self.path), 5), "the service does not listen"
         self.transfer(1000)()
         before = self.settled()
         self.attack(self)
