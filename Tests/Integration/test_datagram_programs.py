@@ -3,11 +3,11 @@
 import json
 import socket
 
-from harness import environment
 from harness.case import Case, xensock_only
 from harness.environment import PYTHON
 from harness.network import LOOPBACK, await_listener, free_port
 from harness.processes import eventually
+from harness.service import Xensockd
 
 
 
@@ -48,16 +48,20 @@ class Names(Case):
 
 
 class Iperf(Case):
-    """50 Mbit/s of datagrams lose nothing."""
+    """50 Mbit/s of datagrams lose nothing. On a machine that is busy with other things they do, natively too: then again."""
+
+    limit = 120
 
     def check(self, *, server, client, options=()):
-        port = free_port()
-        listener = self.start(["iperf3", "-s", "-1", "-p", port], under=server)
-        await_listener(listener, port)
-        command = ["iperf3", "-c", "127.0.0.1", "-p", port, "-u", "-b", "50M", "-t", 1, "-J", *options]
-        result = json.loads(self.call(command, under=client).out)["end"]["sum"]
-        self.assertGreater(result["bits_per_second"], 45e6)
-        self.assertLess(result["lost_percent"], 3)
+        for _ in range(6):
+            port = free_port()
+            listener = self.start(["iperf3", "-s", "-1", "-p", port], under=server)
+            await_listener(listener, port)
+            command = ["iperf3", "-c", "127.0.0.1", "-p", port, "-u", "-b", "50M", "-t", 1, "-J", *options]
+            result = json.loads(self.call(command, under=client).out)["end"]["sum"]
+            if result["bits_per_second"] > 45e6 and result["lost_percent"] < 3:
+                return
+        self.fail(f"{result['lost_percent']} % lost, {result['bits_per_second']} bit/s")
 
     def test_to_a_server_inside(self):
         self.check(server=True, client=False)
@@ -144,20 +148,20 @@ class Policies(Case):
         receivers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for receiver in receivers:
             receiver.bind((LOOPBACK[4], 0))
-            receiver.settimeout(0.3)
+            receiver.settimeout(10)
             self.addCleanup(receiver.close)
         ports = [receiver.getsockname()[1] for receiver in receivers]
         policy = self.directory / "policy.toml"
         policy.write_text(POLICY.format(port=ports[1]))
         path = self.directory / "service.sock"
-        service = self.start([environment.SERVICE, "--socket", path, "--policy", policy])
-        self.assert_within(10, path.exists, "the service's socket")
+        service = Xensockd(self, path, "--policy", policy).program
         tries = self.call([PYTHON, "-c", TRIES, *ports], under=True, socket=path)
         self.assertEqual(
             tries.out,
             "[1, 'ENETUNREACH', 1, 'ENETUNREACH']\nENETUNREACH None 1 ENETUNREACH\nEPERM\n",
         )
         self.assertEqual([receivers[0].recv(10) for _ in range(3)], [b"x", b"x", b"y"])
+        receivers[1].settimeout(0.3)
         with self.assertRaises(TimeoutError):
             receivers[1].recv(10)
         eventually(lambda: "raw" in service.err, 5)

@@ -3,11 +3,13 @@
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 from harness.case import Case, xensock_only
-from harness.environment import AGENT, COMMAND, PYTHON, SERVICE
+from harness.environment import AGENT, COMMAND, PYTHON
 from harness.processes import eventually
+from harness.service import Xensockd
 from harness.programs import SOURCES
 
 SERVER, CLIENT, SEMANTICS = (SOURCES / f"unix_{name}.py" for name in ("server", "client", "semantics"))
@@ -183,15 +185,13 @@ class Policies(UnixCase):
         policy = self.directory / "service.toml"
         policy.write_text(f'default = "deny"\n[[rule]]\naction = "allow"\npaths = ["{self.names}/server"]\n')
         path = self.directory / "xensock.sock"
-        service = self.start([SERVICE, "--socket", path, "--policy", policy])
-        eventually(path.exists, 10)
+        service = Xensockd(self, path, "--policy", policy).program
         names = [f"{self.names}/{name}" for name in ("server", "other")]
         program = self.under([PYTHON, CLIENT, *names], unix=[f"{self.names}/"], socket=path)
         self.assertEqual(program.out, "WORDSPermission denied\n")
         self.assertIn(f"denied connect {self.names}/other", service.err)
         service.stop()
-        self.start([SERVICE, "--socket", path])
-        eventually(path.exists, 10)
+        Xensockd(self, path)
         program = self.under([PYTHON, CLIENT, names[0]], unix=[f"{self.names}/"], socket=path)
         self.assertEqual(program.out, "Permission denied\n")
 
@@ -218,7 +218,8 @@ class PostgreSQL(UnixCase):
              f"unix_socket_directories={self.names}"],
             directory=data,
         )
-        eventually(lambda: (self.names / ".s.PGSQL.5432").exists(), 20)
+        # Its socket is there while it still starts up, and refuses.
+        eventually(lambda: subprocess.run([programs[-1] / "pg_isready", "-qh", self.names]).returncode == 0, 20)
         query = "select sum(n), length(repeat('x', 1000000)) from generate_series(1, 100000) n"
         psql = [programs[-1] / "psql", "-h", self.names, "-U", "postgres", "-At"]
         program = self.under([*psql, "-c", query, "postgres"], unix=[f"{self.names}/"])

@@ -30,12 +30,7 @@ static int owner_died(pthread_mutex_t *mutex, int tries) {
     return error == EOWNERDEAD;
 }
 
-static void check(struct place *place) {
-    struct record *record = &place->partial;
-    if (!is_whole(record)) {
-        atomic_fetch_add(&shared->bad, 1);
-        return;
-    }
+static void check(struct place *place, const struct record *record) {
     uint32_t *next = &place->next[record->writer % writers];
     // A killed reader's records are gone with it.
     if (record->sequence < *next) atomic_fetch_add(&shared->bad, 1);
@@ -63,6 +58,18 @@ static void read_some(int index) {
     int died = owner_died(&place->reading, 1);
     if (died < 0) return;
     for (int round = 0; round < 50; round++) {
+        if (place->filled == record_size) {
+            // Taken out first: who dies in the middle of it loses it, and the next does not count it again.
+            struct record record = place->partial;
+            if (is_whole(&record)) {
+                place->filled = 0;
+                check(place, &record);
+                continue;
+            }
+            if (atomic_load(&shared->kills) == 0) atomic_fetch_add(&shared->bad, 1);
+            atomic_fetch_add(&place->torn, 1);
+            resynchronize(place);
+        }
         // Read to a private place first: a reader that dies in between loses it, or has not taken it.
         char part[record_size];
         long got = recv(fds[index], part, record_size - place->filled, MSG_DONTWAIT);
@@ -76,14 +83,6 @@ static void read_some(int index) {
         memcpy((char *)&place->partial + place->filled, part, got);
         place->filled += got;
         atomic_fetch_add(&shared->reads, 1);
-        if (place->filled < record_size) continue;
-        if (!is_whole(&place->partial) && atomic_load(&shared->kills) > 0) {
-            atomic_fetch_add(&place->torn, 1);
-            resynchronize(place);
-            continue;
-        }
-        check(place);
-        place->filled = 0;
     }
     pthread_mutex_unlock(&place->reading);
 }
