@@ -83,7 +83,10 @@ extension V1Socket {
         listener?.abandonAccept(of: self)
         guard phase == .connected else { return finish(abort: false) }
         do {
-            if try hasUnread() { return finish(abort: true) }
+            if try hasUnread() {
+                try sendRest()
+                return finish(abort: true)
+            }
             if outError == 0, try takeRest() {
                 phase = .draining
                 lastProgress = kernel.now()
@@ -105,6 +108,18 @@ extension V1Socket {
         if try input.queued(produced: produced, consumed: input.consumer.loadOrdered()) > 0 { return true }
         var queued: Int32 = 0
         return kernel.ioctl(network, request: IoctlRequest.inputQueue, value: &queued) == 0 && queued > 0
+    }
+
+    /// Before a reset: natively what the program sent is mostly with the peer already.
+    private func sendRest() throws(RingViolation) {
+        guard outError == 0, let output = mapping?.ring.output else { return }
+        var left = try output.queued(produced: output.producer.loadOrdered(), consumed: consumed)
+        while left > 0 {
+            let count = kernel.send(network, from: output.bytes(at: consumed, count: left))
+            guard count > 0 else { return }
+            consumed &+= UInt32(truncatingIfNeeded: count)
+            left &-= UInt32(truncatingIfNeeded: count)
+        }
     }
 
     /// Copies what stands in `out`. Returns whether anything did.

@@ -43,8 +43,10 @@ int main(void) {
     int early[2];
     must("socketpair", socketpair(AF_UNIX, SOCK_SEQPACKET, 0, early));
     pid_t child = CHILD({
-        int fds[8];
-        print("child receives %d\n", receive_fds(early[1], fds, 8, 0, NULL));
+        int fds[8], count = receive_fds(early[1], fds, 8, 0, NULL);
+        // The parent's line comes first.
+        must("recv", recv(early[1], buffer, 1, 0));
+        print("child receives %d\n", count);
         struct stat status;
         for (int index = 0; index < 4; index++) {
             must("fstat", fstat(fds[index], &status));
@@ -60,6 +62,7 @@ int main(void) {
         must("send_fds", send_fds(early[1], back, 2));
     });
     say("mixed", send_fds(early[0], (int[]){ends[0], pipes[1], server, file}, 4));
+    must("send", send(early[0], "x", 1, 0));
     say_text("peer", ends[1]);
     say("pipe", read(pipes[0], buffer, 5));
     int fd = connected(port_of(server));

@@ -12,6 +12,17 @@ from harness.network import FullListener, Peer, await_listener, drain, free_port
 PROGRAMS = SUITE / "programs"
 OLDER = ("pvcalls1", "draft1")
 
+# Answers and closes without reading: TCP resets then, behind the answer.
+ABRUPT = """
+import select, socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    for _ in range(int(sys.argv[2])):
+        connection = listener.accept()[0]
+        select.select([connection], [], [])
+        connection.sendall(bytes(20000))
+        connection.close()
+"""
+
 
 def echo(connection):
     total = 0
@@ -50,6 +61,25 @@ class Dialects(Case):
 
     def test_curl_fetches_with_xensock2(self):
         self.fetch("xensock2")
+
+    def test_an_answer_comes_before_the_reset_of_bytes_that_nobody_read(self):
+        for dialect in (*OLDER, "xensock2"):
+            port = free_port()
+            server = self.start(
+                [PYTHON, "-c", ABRUPT, port, 100], under=True, variables={"XENSOCK_DIALECT": dialect}
+            )
+            await_listener(server, port)
+            for _ in range(100):
+                got = 0
+                with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                    connection.sendall(b"x")
+                    try:
+                        while data := connection.recv(1 << 16):
+                            got += len(data)
+                    except ConnectionResetError:
+                        pass
+                self.assertEqual(got, 20000, dialect)
+            server.wait(10)
 
     def test_bulk_with_the_older_dialects(self):
         for dialect in OLDER:

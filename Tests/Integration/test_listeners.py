@@ -161,6 +161,9 @@ class Standing(Case):
                 connection.sendall(b"x")
             self.assertEqual(connection.recv(100).decode(), f"hello from {program.port}", str(program))
 
+    def await_lines(self, program, count):
+        self.assert_within(15, lambda: program.out.count("\n") == count, f"it has said {count} lines")
+
     def back(self, program, seconds=15):
         if not eventually(lambda: listening(program.port), seconds):
             self.fail(f"nothing listens at {program.port}: {program}\n{self.chain.agent.program}")
@@ -221,12 +224,13 @@ class Listeners(Standing):
         for number in range(1, 3):
             for host in ("127.0.0.1", "::1"):
                 self.hello(server, host)
-            self.assert_within(15, lambda: server.out.count("deferred") == 2 * number, "it has looked at its options")
+            self.await_lines(server, 1 + 2 * number)
             self.restart(server)
         self.assert_within(15, lambda: listening(server.port), "it listens")
         held = subprocess.run(["ss", "-Hltn", f"sport = :{server.port}"], capture_output=True, text=True).stdout
         self.assertEqual(len(held.splitlines()), 3, held)
         self.hello(server, "::1")
+        self.await_lines(server, 6)
         self.assertEqual(len(set(server.out.splitlines()[1:])), 1, server.out)
         self.assertRegex(server.out, r"deferred \[[1-9]\d*, 0\] 1")
 

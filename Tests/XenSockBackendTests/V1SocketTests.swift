@@ -173,6 +173,19 @@ import XenSockWire
         scripted.kernel.finish()
     }
 
+    @Test(arguments: dialects) func whatWasSentGoesOutBeforeTheReset(_ dialect: Dialect) {
+        let scripted = ScriptedV1Socket.connected(dialect)
+        scripted.publish(100)
+        scripted.kernel.expect("ioctl 10 21531", data: [1])
+        scripted.kernel.expect("send 10 100+0", returns: 60)
+        scripted.kernel.expect("send 10 40+0", returns: 40)
+        scripted.kernel.expect("setsockopt 10 1 13 [1, 0, 0, 0, 0, 0, 0, 0]")
+        scripted.kernel.expect("unwatch 10")
+        scripted.kernel.expect("close 10")
+        scripted.socket.release()
+        scripted.kernel.finish()
+    }
+
     @Test(arguments: dialects) func aPeerThatTakesNothingIsGivenUp(_ dialect: Dialect) {
         let scripted = ScriptedV1Socket.connected(dialect)
         scripted.publish(1)
