@@ -71,7 +71,7 @@ class Attack:
     - `overtime`: seconds beyond the runner's limit.
     """
 
-    limit = 9.0
+    limit = 30.0
 
     def __init__(self, name, attack, *, logs="", overtime=0.0, arguments=()):
         self.name = name
@@ -90,7 +90,7 @@ class Attack:
         with open(self.log, "wb") as log:
             if AGENT:
                 behind = self.start([SERVICE, "--socket", f"{self.path}.behind"], subprocess.DEVNULL)
-                assert eventually(lambda: answers(f"{self.path}.behind"), 5), "the service behind does not listen"
+                assert eventually(lambda: answers(f"{self.path}.behind"), 15), "the service behind does not listen"
                 command = [COMMAND, "agent", "--upstream", f"{self.path}.behind"]
             self.service = self.start([*command, "--socket", self.path, *self.arguments], log)
         try:
@@ -107,12 +107,14 @@ class Attack:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def examine(self):
-        assert eventually(lambda: answers(self.path), 5), "the service does not listen"
+        assert eventually(lambda: answers(self.path), 15), "the service does not listen"
         self.transfer(1000)()
         before = self.settled()
         self.attack(self)
         assert self.service.poll() is None, f"the service ended with {self.service.returncode}\n{self.text()}"
-        assert eventually(lambda: self.holdings() == before, 4), f"held {before}, now {self.holdings()}\n{self.text()}"
+        assert eventually(lambda: self.holds_no_more_than(before), 15), (
+            f"held {before}, now {self.holdings()}\n{self.text()}"
+        )
         self.transfer(1 << 20)()
         used = self.processor_ticks()
         time.sleep(0.3)
@@ -130,7 +132,7 @@ class Attack:
             stderr=subprocess.STDOUT,
         )
 
-        def finish(seconds: float = 9.0):
+        def finish(seconds: float = 30.0):
             try:
                 text, _ = program.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
@@ -161,6 +163,10 @@ class Attack:
             return len(os.listdir(f"/proc/{pid}/fd")), maps
         except OSError:
             return -1, -1
+
+    def holds_no_more_than(self, before) -> bool:
+        """The program of before may have been a while ending: then what it held was counted."""
+        return all(0 <= now <= then for now, then in zip(self.holdings(), before))
 
     def processor_ticks(self) -> int:
         fields = Path(f"/proc/{self.service.pid}/stat").read_text().rpartition(")")[2].split()

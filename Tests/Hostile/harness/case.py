@@ -55,7 +55,7 @@ class Case:
         fills=False,
         blocks=0.0,
         waits=0.0,
-        limit=8.0,
+        limit=15.0,
         cpu=1.0,
         ports=64,
     ):
@@ -113,7 +113,7 @@ class Case:
                 return program.wait(self.patience)
             except subprocess.TimeoutExpired:
                 program.send_signal(signal.SIGTERM)
-                return program.wait(1.5)
+                return program.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()

@@ -17,7 +17,7 @@ class Frontend:
         self.connection = connection or socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if connection is None:
             self.connection.connect(path)
-        self.connection.settimeout(5)
+        self.connection.settimeout(20)
         self.arena: Arena | None = None
         self.doorbell = -1
         self.identity = 0
