@@ -29,6 +29,15 @@ func names(
     _ address: UnsafeRawPointer?, _ length: socklen_t, _ host: UnsafeMutablePointer<CChar>?, _ hostRoom: socklen_t,
     _ service: UnsafeMutablePointer<CChar>?, _ serviceRoom: socklen_t, _ flags: Int32
 ) -> Int32 {
+    let wantsHost = host != nil && hostRoom > 0
+    let wantsService = service != nil && serviceRoom > 0
+    guard wantsHost || wantsService else {
+        return xsNextGetnameinfo(address, length, host, hostRoom, service, serviceRoom, flags)
+    }
+    var flags = flags
+    // What is not asked for cannot be unknown.
+    if !wantsHost { flags = flags & ~NI_NAMEREQD | NI_NUMERICHOST }
+    if !wantsService { flags |= NI_NUMERICSERV }
     if let found = numericNames(address, length, host, hostRoom, service, serviceRoom, flags) { return found }
     if Frontend.resolvesNames {
         return Frontend.getnameinfo(

@@ -66,6 +66,24 @@ static void name(const char *what, const char *address, int flags) {
     print("getnameinfo, %s: %s, %s, %s\n", what, status ? gai_strerror(status) : "found", host, port);
 }
 
+// What is not asked for cannot be unknown: an address without a name, and what each part of the answer is asked with.
+static void parts(void) {
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(53), .sin6_addr = {{{0xfd, [15] = 9}}}};
+    for (int flags = 0; flags < 16; flags++) {
+        for (int wanted = 0; wanted < 9; wanted++) {
+            char host[NI_MAXHOST] = "-", port[NI_MAXSERV] = "-";
+            // Not there, without room, there.
+            int status = getnameinfo(
+                (void *)&at, sizeof at, wanted % 3 ? host : NULL, wanted % 3 == 2 ? sizeof host : 0,
+                wanted / 3 ? port : NULL, wanted / 3 == 2 ? sizeof port : 0, flags);
+            // Whether it is unknown for now or for ever is the machine's configuration.
+            print(" %s", status == EAI_AGAIN || status == EAI_NONAME ? "unknown" : status ? gai_strerror(status) : host);
+            print(" %s", port);
+        }
+        print("; flags %d\n", flags);
+    }
+}
+
 static void show_answer(const char *what, int length, int room) {
     if (length < 0) {
         print("%s: %s", what, hstrerror(h_errno));
@@ -165,6 +183,7 @@ int main(int argc, char **argv) {
     name("an unknown one", "192.0.2.200", 0);
     name("an unknown one's name", "192.0.2.200", NI_NAMEREQD);
     name("numbers", "192.0.2.7", NI_NUMERICHOST | NI_NUMERICSERV);
+    parts();
     messages();
     at_once();
     tables();
