@@ -2,13 +2,13 @@
 // socket, or waits there until the first goes on.
 // stepped_threads [datagram_]send_send|receive_receive|receive_poll|receive_epoll|send_close|receive_close|send_dup2|
 //     receive_dup2|send_fork|receive_fork|create_create STRIDE FIRST
-#include "stepping.h"
+#include "course.h"
 
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
-enum { PATIENCE = 10000, STANDS = 3 };
+enum { PATIENCE = 10000, STANDS = 3, SLOW = 300, LEARNED = 2 };
 enum { FIRST, SECOND };
 
 // What the tracer and the traced process see of each other.
@@ -247,19 +247,20 @@ static void act(void) {
     _exit(0);
 }
 
-// Steps to where the thread is to stand. Returns whether it was in its call still.
-static int round_of_calls(int step) {
+// Has the thread stand at a visit, or at the end of the call, which is learned then.
+static void round_of_calls(int visit) {
     pid_t thread = shared->thread;
     go_on(thread, PTRACE_CONT, 0);
-    for (int at = 0; at < step && shared->inside; at++) go_on(thread, PTRACE_SINGLESTEP, 0);
-    int was_inside = shared->inside;
+    int stands = visit < 0;
+    if (stands) learn(thread, &shared->inside);
+    else stands = go_to(thread, &shared->inside, visit);
     shared->begun++;
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     while (shared->ended != shared->begun && since(&start) < STANDS) pause_for(0);
     // What it stops for next is the end of the call, or was that.
-    go_on(thread, PTRACE_CONT, 0);
-    return was_inside;
+    if (stands) go_on(thread, PTRACE_CONT, 0);
+    if (getenv("VERBOSE") && since(&start) > SLOW) print("visit %d took %ld ms\n", visit, since(&start));
 }
 
 int main(int count, char **arguments) {
@@ -267,7 +268,7 @@ int main(int count, char **arguments) {
     datagrams = strstr(arguments[1], "datagram_") == arguments[1];
     first_call = arguments[1] + (datagrams ? strlen("datagram_") : 0);
     second_call = strchr(first_call, '_') + 1;
-    int stride = atoi(arguments[2]), step = atoi(arguments[3]);
+    int stride = atoi(arguments[2]), visit = atoi(arguments[3]);
     shared = shared_memory(sizeof *shared);
     pid_t process = must("fork", fork());
     if (process == 0) act();
@@ -277,12 +278,13 @@ int main(int count, char **arguments) {
     }
     int status;
     must("waitpid", waitpid(shared->thread, &status, __WALL));
-    while (round_of_calls(step)) step += stride;
+    for (int round = 0; round < LEARNED; round++) round_of_calls(-1);
+    for (stride = pace(stride); visit < visit_count; visit += stride) round_of_calls(visit);
     shared->over = 1;
     must("ptrace", ptrace(PTRACE_DETACH, shared->thread, 0, 0));
     must("waitpid", waitpid(process, &status, 0));
     if (WIFSIGNALED(status)) print("ended by signal %d\n", WTERMSIG(status));
     if (!WIFEXITED(status) || WEXITSTATUS(status)) return 97;
-    if (getenv("VERBOSE")) print("%d steps\n", step);
+    if (getenv("VERBOSE")) print("%d visits\n", visit_count);
     return done();
 }

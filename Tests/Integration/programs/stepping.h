@@ -62,6 +62,16 @@ UNUSED static void *shared_memory(size_t size) {
     return memory;
 }
 
+// A listener at a port that is known: version 1 of the protocol does not tell what the kernel chose.
+UNUSED static int known_listener(int *port) {
+    int listener = must("socket", socket(AF_INET, SOCK_STREAM, 0));
+    *port = 20000 + getpid() % 10000;
+    struct sockaddr_in place = loopback(*port);
+    while (bind(listener, (struct sockaddr *)&place, sizeof place) < 0) place = loopback(++*port);
+    must("listen", listen(listener, 1));
+    return listener;
+}
+
 // Both ends of a connection of this program with itself, or of datagrams, which nothing holds back.
 UNUSED static void open_ends(int datagrams, int *out, int *in) {
     if (datagrams) {
@@ -72,11 +82,7 @@ UNUSED static void open_ends(int datagrams, int *out, int *in) {
         must("connect", connect_on(*out, port_of(*in)));
         return;
     }
-    // At a port that is known: version 1 of the protocol does not tell what the kernel chose.
-    int listener = must("socket", socket(AF_INET, SOCK_STREAM, 0)), port = 20000 + getpid() % 10000;
-    struct sockaddr_in place = loopback(port);
-    while (bind(listener, (struct sockaddr *)&place, sizeof place) < 0) place = loopback(++port);
-    must("listen", listen(listener, 1));
+    int port, listener = known_listener(&port);
     *out = connected(port);
     *in = must("accept", accept(listener, NULL, NULL));
     close(listener);
