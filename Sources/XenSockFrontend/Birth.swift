@@ -30,12 +30,13 @@ enum Birth {
         _ state: UnsafeMutablePointer<SessionState>, flags: Int32, order: UInt32,
         _ request: (UnsafeMutablePointer<SessionState>, UInt64, UInt32, SocketID) -> Response
     ) -> Int {
+        // From the first descriptor on: a handler may leave the call for good, and its descriptors with it.
+        let mask = Kernel.blockSignals()
+        defer { Kernel.restoreSignals(mask) }
         let hasSpare = DescriptorLimit.spare >= 0
         let pair = DescriptorLimit.placeholder(type: Int32(SOCK_STREAM.rawValue) | flags)
         defer { if hasSpare { DescriptorLimit.keepSpare() } }
         if pair.result < 0 { return pair.result }
-        let mask = Kernel.blockSignals()
-        defer { Kernel.restoreSignals(mask) }
         Session.lock(state)
         // What follows is meant for this session, not for one that another thread opens when this one dies.
         let life = Session.life(state)

@@ -300,16 +300,18 @@ extension StreamSocket {
     /// The backend saw an empty queue when `arrivals` stood in the producer word: clears the tokens, unless a
     /// connection arrived since.
     func clearArrivals(_ arrivals: UInt32) {
+        var socket = self
         let ring = input
         let lock = status.receiveLock
         let held = lock.acquire(tag)
+        socket.settleHold()
         var value = ring.producerValue()
         if value.has(InProducer.unsettled) {
-            settleTokens(ring)
+            socket.settleTokens(ring)
             value = ring.producerValue()
         }
         if value.index == arrivals, value.tokens > 0, !value.has(InProducer.endOfFile), ring.disarm(value) {
-            eat(value.tokens)
+            socket.eat(value.tokens)
         }
         lock.release(held)
     }
@@ -317,8 +319,10 @@ extension StreamSocket {
     /// Recovery of a listener after a process died that was taking a connection from it.
     func settleArrivals() {
         let lock = status.receiveLock
+        var socket = self
         let held = lock.acquire(tag)
-        settleTokens(input)
+        socket.settleHold()
+        socket.settleTokens(input)
         lock.release(held)
     }
 
@@ -326,8 +330,10 @@ extension StreamSocket {
     /// them away.
     func countLateArrivals() {
         let lock = status.receiveLock
+        var socket = self
         let held = lock.acquire(tag)
-        if !held.isReentered { _ = countLateTokens(input) }
+        socket.settleHold()
+        if !held.isReentered { _ = socket.countLateTokens(input) }
         lock.release(held)
     }
 

@@ -102,12 +102,12 @@ extension DatagramSocket {
             plain.hold()
             lock.release(held)
             result = plain.domain.awaitToken(plain.placeholder)
-            plain.settleHold()
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(plain.tag)
+            plain.settleHold()
             if plain.isGone {
                 result = StreamSocket<Domain>.isGoneNow
                 break

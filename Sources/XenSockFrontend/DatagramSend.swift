@@ -113,13 +113,13 @@ extension DatagramSocket {
             plain.hold()
             lock.release(held)
             result = plain.awaitSpace(&deadline)
-            plain.settleHold()
             if result == 1 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             fruitless = 0
             held = lock.acquire(plain.tag, placeholder: plain.placeholder)
+            plain.settleHold()
             if plain.isGone {
                 result = StreamSocket<Domain>.isGoneNow
                 break

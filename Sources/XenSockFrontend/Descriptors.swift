@@ -260,9 +260,9 @@ enum Descriptors {
         if isPrivate(fd) { return -Int(EBADF) }
         guard let handle = find(fd) else { return Kernel.close(fd) }
         if Session.isBorrowed { return Kernel.close(fd) }
-        let thread = Leaving.begin(handle)
+        let mark = Leaving.begin(handle)
         let result = Kernel.close(fd)
-        Leaving.end(handle, thread: thread)
+        Leaving.end(handle, mark)
         released(handle)
         return result
     }

@@ -202,20 +202,30 @@ public enum Frontend {
     /// Makes room for a descriptor number that the program is about to take by dup2(2) or dup3(2): moves what is the
     /// library's own, lets go of a socket that will be closed.
     ///
-    /// - Returns: the socket that stood there; hand it to `replaced` when the kernel has closed it.
-    @discardableResult
-    public static func makeWay(_ fd: Int32) -> SocketHandle? {
+    /// - Returns: the socket that stood there; hand it to `replaced` when the kernel has closed it, or to `kept`. Until
+    ///   then signals are blocked.
+    public static func makeWay(_ fd: Int32) -> Replacement? {
         Descriptors.makeWay(fd)
         guard !Session.isBorrowed, let handle = Descriptors.find(fd) else { return nil }
-        Leaving.begin(handle)
-        return handle
+        return Replacement(handle: handle, mark: Leaving.begin(handle))
+    }
+
+    /// A socket in whose place another descriptor is put.
+    public struct Replacement {
+        let handle: SocketHandle
+        let mark: Leaving.Mark
     }
 
     /// The kernel closed the descriptor of a socket by putting another in its place.
-    public static func replaced(_ handle: SocketHandle) { Descriptors.released(handle) }
+    public static func replaced(_ replacement: Replacement) {
+        Kernel.restoreSignals(replacement.mark.mask)
+        Descriptors.released(replacement.handle)
+    }
 
     /// The kernel did not: the socket stands where it stood.
-    public static func kept(_ handle: SocketHandle) { Leaving.end(handle, kept: true) }
+    public static func kept(_ replacement: Replacement) {
+        Leaving.end(replacement.handle, replacement.mark, kept: true)
+    }
 
     /// The kernel made `to` a duplicate of `from`.
     public static func duplicated(from: Int32, to: Int32) {

@@ -75,11 +75,20 @@ enum Holds {
                 free(slot)
                 continue
             }
-            guard descriptor.compareExchange(UInt32(bitPattern: fd), Mark.moving) else { continue }
-            let duplicate = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(Descriptors.lowestPrivate))
-            slot.pointee.duplicate = duplicate < 0 ? -1 : Int32(duplicate)
-            descriptor.storeOrdered(duplicate < 0 ? UInt32(bitPattern: fd) : Mark.moved)
+            move(slot, fd)
         }
+    }
+
+    /// Gives the call of a slot a duplicate of `fd`, which is still open, unless it has one.
+    static func move(_ index: Int32, _ fd: Int32) { move(slots + Int(index), fd) }
+
+    private static func move(_ slot: UnsafeMutablePointer<xs_hold>, _ fd: Int32) {
+        let descriptor = SharedWord32(&slot.pointee.descriptor)
+        guard descriptor.compareExchange(UInt32(bitPattern: fd), Mark.moving) else { return }
+        let duplicate = Kernel.fileControl(fd, Int32(F_DUPFD_CLOEXEC), Int(Descriptors.lowestPrivate))
+        // Without one the call has nothing to go on with.
+        slot.pointee.duplicate = duplicate < 0 ? -1 : Int32(duplicate)
+        descriptor.storeOrdered(Mark.moved)
     }
 
     /// The slot's mark once no duplicate is in the making.

@@ -8,36 +8,39 @@ import XenSockWire
 /// locks; they take a lock first, then look whether the table still says what it said (`isGone`). In either order no byte
 /// of theirs goes to the number's next owner, or comes from it.
 enum Leaving {
+    /// The calling thread, if the mark is its own, else 0; and its signal mask, to be restored by `end` or otherwise.
+    typealias Mark = (thread: Int32, mask: UInt64)
+
     /// Marks the descriptor, waits until no other thread of this process is at work on it, and leaves those that wait a
-    /// duplicate.
-    ///
-    /// - Returns: the calling thread, if the mark is its own; else 0.
-    @discardableResult
-    static func begin(_ handle: SocketHandle) -> Int32 {
-        guard let region = ProcessState.region else { return 0 }
+    /// duplicate. Blocks signals: no handler finds the descriptor neither open nor closed, and none leaves it so for good.
+    static func begin(_ handle: SocketHandle) -> Mark {
+        guard let region = ProcessState.region else { return (0, Kernel.unblocked) }
         // Which may be denied even the question for the thread.
         if Kernel.isLockedIn {
             Descriptors.set(handle.fd, .foreign)
-            return 0
+            return (0, Kernel.unblocked)
         }
+        let mask = Kernel.blockSignals()
         let entry = ProcessState.entry(region, handle.fd)
         let thread = Kernel.threadID()
-        if !entry.compareExchange(handle.entry.rawValue, TableEntry.leaving(thread: thread).rawValue) { return 0 }
+        if !entry.compareExchange(handle.entry.rawValue, TableEntry.leaving(thread: thread).rawValue) {
+            return (0, mask)
+        }
+        // Who is in a wait now finds its duplicate when it has a lock again; who begins one later sees the mark.
+        Holds.keep(handle.fd)
         awaitHolder(handle.status.receiveLock.word, thread)
         awaitHolder(handle.status.sendLock.word, thread)
-        Holds.keep(handle.fd)
-        return thread
+        return (thread, mask)
     }
 
     /// The kernel has closed it, unless `kept`. Another thread may have the number by now.
-    ///
-    /// - Parameter thread: what `begin` returned; nil: that of the calling thread.
-    static func end(_ handle: SocketHandle, thread: Int32? = nil, kept: Bool = false) {
+    static func end(_ handle: SocketHandle, _ mark: Mark, kept: Bool = false) {
+        defer { Kernel.restoreSignals(mark.mask) }
         guard let region = ProcessState.region else { return }
         if Kernel.isLockedIn { return kept ? Descriptors.set(handle.fd, handle.entry) : () }
         let entry = ProcessState.entry(region, handle.fd)
         let value = entry.load()
-        guard TableEntry(rawValue: value).leaver == thread ?? Kernel.threadID() else { return }
+        guard mark.thread != 0, TableEntry(rawValue: value).leaver == mark.thread else { return }
         _ = entry.compareExchange(value, kept ? handle.entry.rawValue : TableEntry.foreign.rawValue)
     }
 
@@ -95,10 +98,15 @@ extension StreamSocket {
     /// What `receive` and `send` return when the descriptor was closed before they began.
     static var isGoneNow: Int { Int.min + 1 }
 
-    /// Whether the descriptor is another by now. Asked with a lock held: then it stays what it is.
+    /// Whether the descriptor is another by now, and the call has no duplicate. Asked with a lock held: then it stays what
+    /// it is.
     @inline(__always)
-    var isGone: Bool {
-        guard entry != 0, holding < 0, let region = ProcessState.region else { return false }
+    var isGone: Bool { holding < 0 ? isLeft : placeholder < 0 }
+
+    /// Whether somebody is closing the descriptor, or has.
+    @inline(__always)
+    var isLeft: Bool {
+        guard entry != 0, let region = ProcessState.region else { return false }
         return ProcessState.entry(region, placeholder).loadOrdered() != entry
     }
 }

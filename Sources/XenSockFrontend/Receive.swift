@@ -63,8 +63,8 @@ extension StreamSocket {
                     hold()
                     lock.release(held)
                     awaitMore(&limit)
-                    settleHold()
                     held = lock.acquire(tag)
+                    settleHold()
                     if isGone {
                         if got == 0 { got = Self.isGoneNow }
                         break
@@ -126,8 +126,8 @@ extension StreamSocket {
                 hold()
                 lock.release(held)
                 awaitMore(&limit)
-                settleHold()
                 held = lock.acquire(tag)
+                settleHold()
                 if isGone {
                     if got == 0 { got = Self.isGoneNow }
                     break
@@ -163,12 +163,12 @@ extension StreamSocket {
             hold()
             lock.release(held)
             var result = awaitToken(&limit)
-            settleHold()
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(tag)
+            settleHold()
             if isGone {
                 if got == 0 { got = Self.isGoneNow }
                 break
@@ -238,6 +238,7 @@ extension StreamSocket {
     /// - Returns: whether all came.
     @discardableResult
     func eat(_ count: UInt32) -> Bool {
+        if isGone { return true }
         var left = Int(count)
         var rounds = 0
         while left > 0 {
@@ -261,7 +262,7 @@ extension StreamSocket {
     /// - Returns: whether there were any.
     func countLateTokens(_ ring: InRingFront) -> Bool {
         let value = ring.producerValue()
-        if value.tokens != 0 || value.has(InProducer.endOfFile | InProducer.unsettled) { return false }
+        if value.tokens != 0 || value.has(InProducer.endOfFile | InProducer.unsettled) || isGone { return false }
         let standing = domain.countTokens(placeholder)
         if standing <= 0 { return false }
         let tokens = standing < Int(InProducer.tokens) ? UInt32(standing) : InProducer.tokens
@@ -271,6 +272,8 @@ extension StreamSocket {
     /// Recovery after a holder of the receive lock died: it may have cleared tokens that it did not receive. Counts what
     /// stands in the placeholder; nothing comes to it while the word is unsettled. Called with the lock held.
     func settleTokens(_ ring: InRingFront) {
+        // It stays unsettled for those that have another descriptor.
+        if isGone { return }
         var standing = domain.countTokens(placeholder)
         while standing > Int(InProducer.tokens) {
             let received = domain.receiveTokens(placeholder, standing &- Int(InProducer.tokens))

@@ -119,13 +119,13 @@ extension StreamSocket {
             hold()
             lock.release(held)
             var result = awaitSpace(&deadline)
-            settleHold()
             if result == 1 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
             fruitless = 0
             held = lock.acquire(tag, placeholder: placeholder)
+            settleHold()
             if isGone {
                 if sent == 0 { sent = Self.isGoneNow }
                 break
@@ -151,7 +151,7 @@ extension StreamSocket {
     /// Sends the filler that FPEND announces, then says so. A send buffer that takes no filler is full of them: the
     /// placeholder polls not writable either way, and the backend's receiving finds at least one.
     func sendFiller(_ ring: OutRingFront) {
-        _ = domain.sendFiller(placeholder)
+        if !isGone { _ = domain.sendFiller(placeholder) }
         try? ring.fillerSent()
     }
 

@@ -61,9 +61,11 @@ public struct StreamSocket<Domain: FrontendDomain> {
     mutating func hold() {
         guard holding < 0, tag == xs_get_thread_tag() else { return }
         holding = Holds.begin(placeholder, thread: UInt32(truncatingIfNeeded: tag))
+        // Who is closing it may have looked for calls before this one was to be seen, and waits for the lock.
+        if holding >= 0, isLeft { Holds.move(holding, placeholder) }
     }
 
-    /// After it.
+    /// After it, with the lock held again: whoever closes the descriptor finds the call first, and then waits for the lock.
     mutating func settleHold() { placeholder = Holds.descriptor(holding, placeholder) }
 
     /// At the end of a call that may have waited.

@@ -73,7 +73,7 @@ public func xsFxstat(_ version: Int32, _ fd: Int32, _ status: UnsafeMutableRawPo
 }
 
 /// The descriptor that a dup of `fd` made; `replaced` is the socket that the kernel closed to make it.
-func duplicate(of fd: Int32, _ made: Int32, _ replaced: SocketHandle? = nil) -> Int32 {
+func duplicate(of fd: Int32, _ made: Int32, _ replaced: Frontend.Replacement? = nil) -> Int32 {
     guard made >= 0 else {
         if let replaced { Frontend.kept(replaced) }
         return made

@@ -11,7 +11,8 @@ static struct visit {
     int number;
 } visits[MOST_VISITS];
 static int visit_count;
-static int breakpoints;  // whether there are any
+static int breakpoints;   // whether there are any
+static int longest_step;  // the visit behind which the first call that was learned waited longest
 
 // How often the calls that were learned came by a place, by its hash; no place is 0.
 static struct {
@@ -35,15 +36,22 @@ static int set_breakpoint(pid_t thread, long at) {
 // is learned but once.
 UNUSED static void learn(pid_t thread, const volatile int *inside) {
     breakpoints = set_breakpoint(thread, 0);
+    long longest = visit_count ? 1L << 30 : -1;
+    struct timespec start;
     for (int at = 0; at < MOST_PLACES; at++) known[at].now = 0;
-    for (; *inside; go_on(thread, PTRACE_SINGLESTEP, 0)) {
+    while (*inside) {
         long here = place(thread);
         unsigned at = (unsigned)((unsigned long)here * 0x9e3779b97f4a7c15 >> 40) % MOST_PLACES;
         while (known[at].place && known[at].place != here) at = (at + 1) % MOST_PLACES;
         known[at].place = here;
-        if (++known[at].now <= known[at].most || known[at].most == VISITS) continue;
-        visits[visit_count++] = (struct visit){here, ++known[at].most};
+        if (++known[at].now > known[at].most && known[at].most < VISITS)
+            visits[visit_count++] = (struct visit){here, ++known[at].most};
         if (visit_count == MOST_VISITS) exit(93);
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        go_on(thread, PTRACE_SINGLESTEP, 0);
+        if (since(&start) <= longest) continue;
+        longest = since(&start);
+        longest_step = visit_count - 1;
     }
 }
 
