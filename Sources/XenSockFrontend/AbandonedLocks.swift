@@ -38,30 +38,20 @@ enum AbandonedLocks {
         // It may have published, or consumed, and not have notified.
         LocalDomain(arena: arena.base, doorbell: arena.doorbell).renotify(port)
         guard arena.dialect == 0 else { return }
-        let indexes = arena.base + Arena.offset(of: Arena.indexesPage(forPort: port, ports: arena.ports))
+        // The descriptor may be another by now.
+        guard let handle = Descriptors.find(fd), handle.entry.port == port, handle.arena.base == arena.base else { return }
+        let socket = handle.socket
         if (address - arena.base) % StatusLine.size == StatusLine.receiveLock {
-            // Tokens may have been cleared and not received: the next holder counts them.
-            let producer = IndexWord(indexes + InProducer.offset)
-            var tries = 0
-            while tries < 1000 {
-                let value = producer.load()
-                if value.has(InProducer.endOfFile) { return }
-                if producer.compareExchange(value, .init(index: value.index, flags: value.flags | InProducer.unsettled))
-                {
-                    return
-                }
-                tries &+= 1
-            }
+            // Tokens may have been cleared and not received. UNSETTLED is not for that: with it no token would come to
+            // whoever polls, and only the service can send the byte that says so.
+            _ = socket.countLateTokens(socket.input)
             return
         }
-        // A filler may have been announced and not sent. The descriptor may be another by now.
-        let consumer = IndexWord(indexes + OutConsumer.offset)
-        guard consumer.load().has(OutConsumer.fillerPending | OutConsumer.owed), let handle = Descriptors.find(fd),
-            handle.entry.port == port, handle.arena.base == arena.base
-        else { return }
+        // A filler may have been announced and not sent.
+        guard socket.output.consumerValue().has(OutConsumer.fillerPending | OutConsumer.owed) else { return }
         var unread: Int32 = 0
         if Kernel.ioctl(fd, UInt(TIOCOUTQ), &unread) == 0, unread == 0 { _ = handle.domain.sendFiller(fd) }
-        try? handle.socket.output.fillerSent()
+        try? socket.output.fillerSent()
     }
 
     private static func place(

@@ -24,11 +24,14 @@ enum Commands {
     /// - Parameters:
     ///   - input: bytes for the argument slot, at most 512.
     ///   - output: takes the first bytes of the argument slot after a response with a length.
+    ///   - blocked: the program's signal mask, if the caller has blocked signals.
     /// - Returns: the response; `ret` is -ENETDOWN if the service is or goes away, or does not answer.
     static func exchange(
-        _ request: Request, input: UnsafeRawBufferPointer? = nil, output: UnsafeMutableRawBufferPointer? = nil
+        _ request: Request, input: UnsafeRawBufferPointer? = nil, output: UnsafeMutableRawBufferPointer? = nil,
+        mask blocked: UInt64? = nil
     ) -> Response {
         guard let state = Session.opened() else { return failure(request, -ENETDOWN) }
+        if let blocked { return exchangeBlocked(state, blocked, request, input: input, output: output) }
         let mask = Kernel.blockSignals()
         defer { Kernel.restoreSignals(mask) }
         return exchangeBlocked(state, mask, request, input: input, output: output)

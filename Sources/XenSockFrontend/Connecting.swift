@@ -28,9 +28,25 @@ extension Frontend {
             return Int(command(handle, connectRequest(handle, address)).ret)
         }
         let blocking = !status.isNonBlocking
+        // A handler that connects the same socket does so before this or behind it.
+        let mask = Kernel.blockSignals()
+        let result = begin(handle, mask, to: address, blocking: blocking)
+        Kernel.restoreSignals(mask)
+        return result ?? reported(handle, socket.awaitConnect())
+    }
+
+    /// connect(2) of a stream socket, as far as the service's answer, with signals blocked.
+    ///
+    /// - Parameter mask: the program's signal mask.
+    /// - Returns: the call's result; nil if the outcome is to be waited for.
+    private static func begin(
+        _ handle: SocketHandle, _ mask: UInt64, to address: SocketAddress, blocking: Bool
+    ) -> Int? {
+        let status = handle.status
+        let socket = handle.socket
         switch status.state {
         case .connecting:
-            return blocking ? reported(handle, socket.awaitConnect()) : -Int(EALREADY)
+            return blocking ? nil : -Int(EALREADY)
         case .connected:
             if !status.has(connectUnreported) { return -Int(EISCONN) }
             status.set(connectUnreported, false)
@@ -49,7 +65,7 @@ extension Frontend {
         socket.prepareConnect()
         status.set(StatusLine.Flag.failureReported, false)
         prepareRing(handle)
-        let response = command(handle, connectRequest(handle, address))
+        let response = command(handle, connectRequest(handle, address), mask: mask)
         if response.ret == 0, blocking || handle.isUnix { return 0 }
         if response.ret != 0, response.ret != -EINPROGRESS { return Int(response.ret) }
         if !blocking {
@@ -58,7 +74,7 @@ extension Frontend {
             if response.ret != 0 { _ = socket.obstructUntilDecided() }
             return -Int(EINPROGRESS)
         }
-        return reported(handle, socket.awaitConnect())
+        return nil
     }
 
     private static func connectRequest(_ handle: SocketHandle, _ address: SocketAddress) -> Request {
@@ -249,7 +265,7 @@ extension StreamSocket {
     func prepareConnect() {
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         let value = ring.producerValue()
         if value.tokens > 0, ring.disarm(value) { eat(value.tokens) }
         KnownNames.forget(indexes)
@@ -270,7 +286,7 @@ extension StreamSocket {
     func forgetFailure() {
         guard case .failedConnect = status.state else { return }
         let lock = status.receiveLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         let value = input.producerValue()
         if value.tokens > 0, input.disarm(value) { eat(value.tokens) }
         status.set(StatusLine.Flag.failureReported, true)
@@ -303,7 +319,7 @@ extension StreamSocket {
         var socket = self
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         socket.settleHold()
         var value = ring.producerValue()
         if value.has(InProducer.unsettled) {
@@ -320,7 +336,7 @@ extension StreamSocket {
     func settleArrivals() {
         let lock = status.receiveLock
         var socket = self
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         socket.settleHold()
         socket.settleTokens(input)
         lock.release(held)
@@ -331,7 +347,7 @@ extension StreamSocket {
     func countLateArrivals() {
         let lock = status.receiveLock
         var socket = self
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         socket.settleHold()
         if !held.isReentered { _ = socket.countLateTokens(input) }
         lock.release(held)

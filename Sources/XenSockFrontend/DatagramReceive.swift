@@ -28,7 +28,7 @@ extension DatagramSocket {
         let peek = flags & Int32(MSG_PEEK) != 0
         let ring = plain.input
         let lock = status.receiveLock
-        var held = lock.acquire(plain.tag)
+        var held = lock.acquire(plain.tag, placeholder: plain.placeholder)
         if plain.isGone {
             lock.release(held)
             return StreamSocket<Domain>.isGoneNow
@@ -106,7 +106,7 @@ extension DatagramSocket {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
-            held = lock.acquire(plain.tag)
+            held = lock.acquire(plain.tag, placeholder: plain.placeholder)
             plain.settleHold()
             if plain.isGone {
                 result = StreamSocket<Domain>.isGoneNow

@@ -57,7 +57,7 @@ struct DatagramSocket<Domain: FrontendDomain> {
     /// Takes the pending error for a call that does not receive.
     func takeErrorAndTidy() -> Int {
         let lock = status.receiveLock
-        let held = lock.acquire(plain.tag)
+        let held = lock.acquire(plain.tag, placeholder: plain.placeholder)
         defer { lock.release(held) }
         if plain.isGone { return 0 }
         let error = takeError()

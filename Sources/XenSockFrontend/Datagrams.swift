@@ -151,7 +151,7 @@ extension Frontend {
     static func postpone(_ handle: SocketHandle, error: Int32) {
         let socket = handle.datagram
         let lock = handle.status.receiveLock
-        let held = lock.acquire(socket.plain.tag)
+        let held = lock.acquire(socket.plain.tag, placeholder: socket.plain.placeholder)
         try? socket.plain.input.set(InProducer.error, true)
         _ = handle.status.word(StatusLine.error).compareExchange(0, UInt32(bitPattern: error))
         lock.release(held)
@@ -185,7 +185,7 @@ extension Frontend {
         if cursor.isFaulty { return -Int(EFAULT) }
         let socket = handle.datagram
         let lock = handle.status.receiveLock
-        let held = lock.acquire(socket.plain.tag)
+        let held = lock.acquire(socket.plain.tag, placeholder: socket.plain.placeholder)
         defer { lock.release(held) }
         return withUnsafeTemporaryAllocation(byteCount: Int(DatagramRecord.maximumSize), alignment: 8) { bytes in
             var got = 0

@@ -7,8 +7,25 @@ import XenSockWire
 public struct SocketHandle {
     /// The program's descriptor.
     public let fd: Int32
+    /// Whether the call is one that any file has: read(2), write(2) and their kin.
+    var isForFiles = false
     let entry: TableEntry
     let arena: ProcessState.ArenaRecord
+
+    init(fd: Int32, entry: TableEntry, arena: ProcessState.ArenaRecord) {
+        self.fd = fd
+        self.entry = entry
+        self.arena = arena
+    }
+
+    /// The same for a call that any file has. Should the number become another file's before that begins, it is read, or
+    /// written; send(2), recv(2) and their kin would say ENOTSOCK.
+    @inline(__always)
+    public var forFiles: SocketHandle {
+        var handle = self
+        handle.isForFiles = true
+        return handle
+    }
 
     @inline(__always)
     var status: SocketStatus { SocketStatus(line: arena.base + Arena.statusOffset(port: entry.port)) }

@@ -29,7 +29,7 @@ public struct DirectionLock {
 
     /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.
     ///
-    /// - Parameter placeholder: the sender's, who may owe it a filler; -1 for others.
+    /// - Parameter placeholder: the caller's, who may owe it a filler, or leave tokens in it; -1 without one.
     @inlinable @inline(__always)
     public func acquire(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
         if xs_held_top() != 0 { AbandonedLocks.release(tag) }

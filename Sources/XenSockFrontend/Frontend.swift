@@ -241,13 +241,15 @@ public enum Frontend {
     public static func forget(_ fd: Int32) { Descriptors.set(fd, .unknown) }
 
     /// Runs a request on a socket; one that this session does not know yet is attached first.
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
     static func command(
         _ handle: SocketHandle, _ request: Request, input: UnsafeRawBufferPointer? = nil,
-        output: UnsafeMutableRawBufferPointer? = nil
+        output: UnsafeMutableRawBufferPointer? = nil, mask: UInt64? = nil
     ) -> Response {
-        let response = Commands.exchange(request, input: input, output: output)
+        let response = Commands.exchange(request, input: input, output: output, mask: mask)
         guard response.ret == -EBADF, attach(handle) else { return response }
-        return Commands.exchange(request, input: input, output: output)
+        return Commands.exchange(request, input: input, output: output, mask: mask)
     }
 
     /// Makes a socket known to this session. Returns whether the service took it.

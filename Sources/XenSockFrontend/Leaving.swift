@@ -117,14 +117,16 @@ extension Frontend {
         _ handle: SocketHandle, _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32,
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
-        if let other = find(handle.fd) { return receive(other, vectors, count, flags: flags, message: message) }
+        if let other = find(handle.fd) {
+            return receive(handle.isForFiles ? other.forFiles : other, vectors, count, flags: flags, message: message)
+        }
         var plain = msghdr()
         return withUnsafeMutablePointer(to: &plain) { own in
             let header = message ?? own
             header.pointee.msg_iov = UnsafeMutablePointer(mutating: vectors)
             header.pointee.msg_iovlen = count
             let result = Kernel.call(Int(SYS_recvmsg), Int(handle.fd), Int(bitPattern: header), Int(flags))
-            guard result == -Int(ENOTSOCK), message == nil else { return result }
+            guard result == -Int(ENOTSOCK), handle.isForFiles else { return result }
             return Kernel.call(Int(SYS_readv), Int(handle.fd), Int(bitPattern: vectors), count)
         }
     }
@@ -135,6 +137,7 @@ extension Frontend {
         address: UnsafeRawPointer?, length: UInt32, control: UnsafeRawBufferPointer
     ) -> Int {
         if let other = find(handle.fd) {
+            let other = handle.isForFiles ? other.forFiles : other
             return send(other, vectors, count, flags: flags, address: address, length: length, control: control)
         }
         var header = msghdr()
@@ -147,7 +150,7 @@ extension Frontend {
         let result = withUnsafePointer(to: &header) {
             Kernel.call(Int(SYS_sendmsg), Int(handle.fd), Int(bitPattern: $0), Int(flags))
         }
-        guard result == -Int(ENOTSOCK), address == nil, control.isEmpty else { return result }
+        guard result == -Int(ENOTSOCK), handle.isForFiles else { return result }
         return Kernel.call(Int(SYS_writev), Int(handle.fd), Int(bitPattern: vectors), count)
     }
 }

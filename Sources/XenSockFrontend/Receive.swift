@@ -32,7 +32,7 @@ extension StreamSocket {
         if ring.size == 0, case .connected = status.state { return isGone ? Self.isGoneNow : -Int(EIO) }
         let lock = status.receiveLock
         var got = 0
-        var held = lock.acquire(tag)
+        var held = lock.acquire(tag, placeholder: placeholder)
         if isGone {
             lock.release(held)
             return Self.isGoneNow
@@ -63,7 +63,7 @@ extension StreamSocket {
                     hold()
                     lock.release(held)
                     awaitMore(&limit)
-                    held = lock.acquire(tag)
+                    held = lock.acquire(tag, placeholder: placeholder)
                     settleHold()
                     if isGone {
                         if got == 0 { got = Self.isGoneNow }
@@ -126,7 +126,7 @@ extension StreamSocket {
                 hold()
                 lock.release(held)
                 awaitMore(&limit)
-                held = lock.acquire(tag)
+                held = lock.acquire(tag, placeholder: placeholder)
                 settleHold()
                 if isGone {
                     if got == 0 { got = Self.isGoneNow }
@@ -167,7 +167,7 @@ extension StreamSocket {
                 let interrupted = wakes.add()
                 if interrupted < 0 { result = interrupted }
             }
-            held = lock.acquire(tag)
+            held = lock.acquire(tag, placeholder: placeholder)
             settleHold()
             if isGone {
                 if got == 0 { got = Self.isGoneNow }

@@ -121,7 +121,7 @@ extension StreamSocket {
         status.setLowWater(bytes)
         guard bytes > 1, case .connected = status.state, half > 0 else { return }
         let lock = status.receiveLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         if !held.isReentered { hideRemainder(input) }
         lock.release(held)
     }

@@ -28,8 +28,8 @@ extension Frontend {
         defer { Kernel.restoreSignals(mask) }
         let socket = handle.socket
         let (receiving, sending) = (handle.status.receiveLock, handle.status.sendLock)
-        let reader = receiving.acquire(socket.tag)
-        let writer = sending.acquireSecond(socket.tag)
+        let reader = receiving.acquire(socket.tag, placeholder: socket.placeholder)
+        let writer = sending.acquireSecond(socket.tag, placeholder: socket.placeholder)
         defer {
             sending.release(writer)
             receiving.release(reader)

@@ -111,7 +111,7 @@ extension StreamSocket {
     /// After MSG_OOB took the byte: the placeholder shows PRI no longer.
     func urgentReceived() {
         let lock = status.receiveLock
-        let held = lock.acquire(tag)
+        let held = lock.acquire(tag, placeholder: placeholder)
         if !held.isReentered { clearUrgentPlaceholder(input) }
         lock.release(held)
     }

@@ -36,7 +36,7 @@ func receive(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: 
     xs_cancellation_point()
     let size = total(vectors, count)
     guard size > 0, let vectors else { return size }
-    return Frontend.receive(socket, vectors, Int(count), flags: flags, message: nil)
+    return Frontend.receive(socket.forFiles, vectors, Int(count), flags: flags, message: nil)
 }
 
 /// recvmsg(2) from a redirected socket. Returns the kernel's value.
@@ -189,7 +189,7 @@ public func xsRead(_ fd: Int32, _ buffer: UnsafeMutableRawPointer?, _ size: Int)
     guard let socket = Frontend.find(fd) else { return xsNextRead(fd, buffer, size) }
     // Unlike recv(2), a read of nothing does not wait.
     if size == 0 { return 0 }
-    return returned(receive(socket, buffer, size, flags: 0))
+    return returned(receive(socket.forFiles, buffer, size, flags: 0))
 }
 
 /// readv(2).

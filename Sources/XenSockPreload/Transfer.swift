@@ -64,7 +64,7 @@ private struct FileTransfer {
             // More follows unless this is the last piece: the backend need not push what is not full yet.
             let place = start &+ sent &+ read
             let flags = read == wanted && sent &+ read < count && place < end ? Int32(MSG_MORE) : 0
-            let result = transmit(socket, buffer, read, flags: flags)
+            let result = transmit(socket.forFiles, buffer, read, flags: flags)
             guard result >= 0 else {
                 error = result
                 return

@@ -20,7 +20,7 @@ func transmit(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count:
     xs_cancellation_point()
     let size = total(vectors, count)
     guard size > 0, let vectors else { return size }
-    return Frontend.send(socket, vectors, Int(count), flags: flags, address: nil, length: 0)
+    return Frontend.send(socket.forFiles, vectors, Int(count), flags: flags, address: nil, length: 0)
 }
 
 /// sendmsg(2) to a redirected socket. Returns the kernel's value.
@@ -149,7 +149,7 @@ public func xsSendmmsg(
 @c @implementation
 public func xsWrite(_ fd: Int32, _ buffer: UnsafeRawPointer?, _ size: Int) -> Int {
     guard let socket = Frontend.find(fd) else { return xsNextWrite(fd, buffer, size) }
-    return returned(transmit(socket, buffer, size, flags: 0))
+    return returned(transmit(socket.forFiles, buffer, size, flags: 0))
 }
 
 /// writev(2).

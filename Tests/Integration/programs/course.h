@@ -67,8 +67,11 @@ UNUSED static int go_to(pid_t thread, const volatile int *inside, int visit) {
     while (left > 0) {
         int goes = breaks || !*inside;
         go_on(thread, goes ? PTRACE_CONT : PTRACE_SINGLESTEP, 0);
-        if (place(thread) == wanted) left--;
-        else if (goes) break;
+        if (place(thread) != wanted && goes) break;
+        if (place(thread) == wanted && *inside) left--;
+        if (*inside || !breaks) continue;
+        // Another call comes by there, behind this one.
+        breaks = !set_breakpoint(thread, 0);
     }
     if (breaks) set_breakpoint(thread, 0);
     return left == 0;

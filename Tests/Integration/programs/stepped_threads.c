@@ -1,11 +1,12 @@
 // A thread stands in the middle of a call, at any of its instructions, while another makes a whole call on the same
 // socket, or waits there until the first goes on.
 // stepped_threads [datagram_]send_send|receive_receive|receive_poll|receive_epoll|send_close|receive_close|send_dup2|
-//     receive_dup2|send_fork|receive_fork|create_create STRIDE FIRST
+//     receive_dup2|send_file|receive_file|send_fork|receive_fork|create_create STRIDE FIRST
 #include "course.h"
 
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum { PATIENCE = 10000, STANDS = 3, SLOW = 300, LEARNED = 2, LEARN = -1, PASS = -2 };
@@ -65,6 +66,11 @@ static int victim, own_end, stranger;
 
 static int starts(const char *call, const char *with) { return strncmp(call, with, strlen(with)) == 0; }
 
+// Whether the second call takes the socket's number away.
+static int takes(void) {
+    return starts(second_call, "close") || starts(second_call, "dup2") || starts(second_call, "file");
+}
+
 static void create(unsigned who) {
     int fd = socket(AF_INET, datagrams ? SOCK_DGRAM : SOCK_STREAM, 0);
     int type = 0;
@@ -101,6 +107,14 @@ static void take_number(void) {
     if (write(stranger, "0123456789", 10) != 10) fail("write", errno);
 }
 
+// The number becomes that of a file.
+static void make_file(void) {
+    int file = must("memfd_create", memfd_create("file", 0));
+    if (pwrite(file, "0123456789", 10, 0) != 10) fail("write", errno);
+    if (dup2(file, victim) != victim) fail("dup2", errno);
+    close(file);
+}
+
 static void call_in_child(void) {
     pid_t child = must("fork", fork());
     if (child == 0) {
@@ -129,7 +143,8 @@ static void call_second(void) {
         results[SECOND] = recv(in, &blocks[SECOND], SIZE, 0);
         return;
     }
-    if (starts(second_call, "close") || starts(second_call, "dup2")) return take_number();
+    if (starts(second_call, "file")) return make_file();
+    if (takes()) return take_number();
     if (starts(second_call, "fork")) return call_in_child();
     // poll or epoll: one more comes. If the first thread has not taken it, it is there.
     send_from(out, SECOND);
@@ -147,7 +162,7 @@ static void call_second(void) {
 static void prepare(void) {
     number++;
     make(&outgoing, FIRST, number);
-    if (starts(second_call, "close") || starts(second_call, "dup2")) {
+    if (takes()) {
         // A connection, or a pair of sockets, for this round alone.
         int old_out = out, old_in = in;
         open_ends(datagrams, &out, &in);
@@ -191,9 +206,24 @@ static void check_taken_number(void) {
     close(own_end);
 }
 
+// No file is sent to, or received from.
+static void check_file(void) {
+    struct block block;
+    struct stat file;
+    long result = results[FIRST];
+    if (result < 0 && errors[FIRST] != ENOTSOCK) fail("the call failed", errors[FIRST]);
+    if (fstat(victim, &file) || file.st_size != 10 || lseek(victim, 0, SEEK_CUR)) fail("the file is used", file.st_size);
+    if (starts(first_call, "send") && result >= 0) note(&block, recv(own_end, &block, SIZE, datagrams ? 0 : MSG_WAITALL));
+    if (!starts(first_call, "send") && result >= 0) note(&blocks[FIRST], result);
+    came[FIRST] = 0;
+    close(victim);
+    close(own_end);
+}
+
 static void check(void) {
     if (starts(first_call, "create")) return;
-    if (starts(second_call, "close") || starts(second_call, "dup2")) return check_taken_number();
+    if (starts(second_call, "file")) return check_file();
+    if (takes()) return check_taken_number();
     if (starts(second_call, "poll") || starts(second_call, "epoll")) {
         if (results[FIRST] != SIZE && (datagrams || results[FIRST] != 2 * SIZE)) fail("received", results[FIRST]);
         for (long at = 0; at < results[FIRST] / SIZE; at++) note(&blocks[at], SIZE);
