@@ -21,11 +21,13 @@ enum V1Commands {
 
     /// Sends a request without waiting for its answer.
     ///
+    /// - Parameter blocked: the program's signal mask, if the caller has blocked signals.
     /// - Returns: 0; -ENOBUFS if too many of its kind are in flight; -ENETDOWN; or what the dialect cannot carry.
-    static func post(_ request: Request, kind: UInt32) -> Int {
+    static func post(_ request: Request, kind: UInt32, mask blocked: UInt64? = nil) -> Int {
         guard let state = Session.opened() else { return -Int(ENETDOWN) }
-        let mask = Kernel.blockSignals()
-        defer { Kernel.restoreSignals(mask) }
+        let now = Kernel.blockSignals()
+        defer { Kernel.restoreSignals(now) }
+        let mask = blocked ?? now
         guard let life = Session.life(state) else { return -Int(ENETDOWN) }
         guard Commands.takeResponses(state, life) != nil else {
             Session.markDead(state, life)
@@ -67,8 +69,11 @@ enum V1Commands {
     /// Waits until the backend has taken every request posted before. A RELEASE of a socket that is none is answered 0
     /// at once, by any backend.
     ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
     /// - Returns: 0, or -ENETDOWN.
-    static func fence() -> Int32 { Commands.exchange(.release(id: SocketID(0), reuse: false)).ret }
+    static func fence(mask: UInt64? = nil) -> Int32 {
+        Commands.exchange(.release(id: SocketID(0), reuse: false), mask: mask).ret
+    }
 
     /// Makes sure that this session may name the socket: it may be one of a session before a fork or an exec.
     ///

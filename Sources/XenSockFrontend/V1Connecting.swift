@@ -36,11 +36,30 @@ extension Frontend {
     }
 
     static func v1Connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
+        let blocking = !handle.status.isNonBlocking
+        while true {
+            // A handler that connects the same socket does so before this or behind it.
+            let mask = Kernel.blockSignals()
+            let result = begin(handle, mask, to: address, blocking: blocking)
+            Kernel.restoreSignals(mask)
+            guard let result else { return reported(handle.status, handle.v1.awaitConnect()) }
+            if result != -Int(ENOBUFS) || !blocking { return result }
+            // Too many are under way.
+            Kernel.sleep(nanoseconds: 1_000_000)
+        }
+    }
+
+    /// connect(2) as far as the request, with signals blocked.
+    ///
+    /// - Parameter mask: the program's signal mask.
+    /// - Returns: the call's result; nil if the outcome is to be waited for.
+    private static func begin(
+        _ handle: SocketHandle, _ mask: UInt64, to address: SocketAddress, blocking: Bool
+    ) -> Int? {
         let status = handle.status
         let socket = handle.v1
-        let blocking = !status.isNonBlocking
         switch status.state {
-        case .connecting: return blocking ? reported(status, socket.awaitConnect()) : -Int(EALREADY)
+        case .connecting: return blocking ? nil : -Int(EALREADY)
         case .connected:
             if !status.has(connectUnreported) { return -Int(EISCONN) }
             status.set(connectUnreported, false)
@@ -59,10 +78,10 @@ extension Frontend {
         // Before CONNECT: so it is not writable while that is under way, whatever becomes of this process.
         socket.obstruct()
         V1Names(handle).peer = address
-        let posted = postConnect(handle, socket, address, waits: blocking)
+        let posted = postConnect(handle, socket, address, mask)
         if posted < 0 { return posted }
-        if V1Commands.fence() != 0 { return -Int(ENETDOWN) }
-        if blocking { return reported(status, socket.awaitConnect()) }
+        if V1Commands.fence(mask: mask) != 0 { return -Int(ENETDOWN) }
+        if blocking { return nil }
         if case .failedConnect = status.state, !isLate(status.error) {
             let error = status.takeError()
             return error != 0 ? -error : -Int(ECONNABORTED)
@@ -72,17 +91,13 @@ extension Frontend {
     }
 
     private static func postConnect(
-        _ handle: SocketHandle, _ socket: V1StreamSocket<LocalDomain>, _ address: SocketAddress, waits: Bool
+        _ handle: SocketHandle, _ socket: V1StreamSocket<LocalDomain>, _ address: SocketAddress, _ mask: UInt64
     ) -> Int {
-        let ring = grantRing(handle.arena.base, handle.entry.port, handle.arena.ports, socket.dialect)
-        while true {
-            let posted = V1Commands.post(
-                .connect(
-                    id: handle.entry.id, address: address, flags: 0, ring: ring,
-                    eventChannel: EventChannelPort(handle.entry.port)), kind: V1Commands.Kind.connect)
-            guard posted == -Int(ENOBUFS), waits else { return posted }
-            Kernel.sleep(nanoseconds: 1_000_000)
-        }
+        V1Commands.post(
+            .connect(
+                id: handle.entry.id, address: address, flags: 0,
+                ring: grantRing(handle.arena.base, handle.entry.port, handle.arena.ports, socket.dialect),
+                eventChannel: EventChannelPort(handle.entry.port)), kind: V1Commands.Kind.connect, mask: mask)
     }
 
     /// Errors that a non-blocking connect(2) does not report itself.

@@ -11,10 +11,13 @@ from harness.stepping import REASON, steppable
 class SteppedKill(Case):
     limit = 180
 
-    def check(self, subject, stride):
-        """Kills before every `stride`th instruction: with 1, minutes instead of seconds."""
-        for under in (False, True):
-            program = self.call([compiled("stepped_kill"), subject, stride, 0], under=under, timeout=80)
+    def check(self, subject, stride, dialect=None):
+        """Kills at every `stride`th place that the call comes by: with 1, minutes instead of seconds."""
+        for under in (True,) if dialect else (False, True):
+            program = self.call(
+                [compiled("stepped_kill"), subject, stride, 0], under=under, timeout=80,
+                variables={"XENSOCK_DIALECT": dialect} if dialect else {},
+            )  # fmt: skip
             self.assertEqual(program.out, "done\n", str(program))
 
     def test_a_stream_is_sent_to(self):
@@ -39,7 +42,25 @@ class SteppedKill(Case):
         self.check("warm_datagram_receive", 5)
 
     def test_the_first_call_of_a_process_sends_to_a_stream(self):
-        self.check("send", 311)
+        self.check("send", 61)
 
     def test_the_first_call_of_a_process_receives_a_datagram(self):
-        self.check("datagram_receive", 311)
+        self.check("datagram_receive", 61)
+
+    def test_a_stream_of_version_1_is_sent_to(self):
+        self.check("warm_send", 7, "pvcalls1")
+
+    def test_a_stream_of_version_1_is_received_from(self):
+        self.check("warm_receive", 7, "pvcalls1")
+
+    def test_a_full_stream_of_version_1_is_sent_to(self):
+        self.check("warm_full", 61, "pvcalls1")
+
+    def test_a_stream_of_version_1_of_which_more_comes_is_received_from(self):
+        self.check("warm_stall", 31, "pvcalls1")
+
+    def test_a_stream_of_the_first_draft_is_sent_to(self):
+        self.check("warm_send", 13, "draft1")
+
+    def test_a_stream_of_the_first_draft_is_received_from(self):
+        self.check("warm_receive", 13, "draft1")

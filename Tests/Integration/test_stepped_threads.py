@@ -12,7 +12,7 @@ class SteppedThreads(Case):
     limit = 180
 
     def check(self, subject, stride):
-        """Stands at every `stride`th instruction: with 1, minutes instead of seconds."""
+        """Stands at every `stride`th place that the call comes by: with 1, a minute instead of a second."""
         for under in (False, True):
             program = self.call([compiled("stepped_threads"), subject, stride, 0], under=under, timeout=80)
             self.assertEqual(program.out, "done\n", str(program))
@@ -52,3 +52,24 @@ class SteppedThreads(Case):
 
     def test_a_process_is_forked_under_a_receive(self):
         self.check("receive_fork", 37)
+
+    def test_a_datagram_socket_is_closed_under_a_send(self):
+        self.check("datagram_send_close", 19)
+
+    def test_a_datagram_socket_is_replaced_under_a_send(self):
+        self.check("datagram_send_dup2", 37)
+
+    def test_a_file_takes_a_streams_number_under_a_send(self):
+        self.check("send_file", 17)
+
+    def test_a_file_takes_a_streams_number_under_a_receive(self):
+        self.check("receive_file", 17)
+
+    def test_a_file_takes_a_datagram_sockets_number_under_a_send(self):
+        self.check("datagram_send_file", 37)
+
+    def test_both_open_and_close_sockets(self):
+        self.check("create_create", 37)
+
+    def test_both_open_and_close_datagram_sockets(self):
+        self.check("datagram_create_create", 61)
