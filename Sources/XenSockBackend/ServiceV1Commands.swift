@@ -100,6 +100,8 @@ extension Service {
         case .poll:
             return with(incoming.id, of: session, unknown: Errno.einval) { $0.poll(held) }
         case .release:
+            // One that names no socket is a fence: behind it a PORT that was sent before has been taken, too.
+            if session.v1Sockets[incoming.id.rawValue] == nil { receiveFrames(session) }
             guard let local = session.v1Sockets[incoming.id.rawValue] else { return 0 }
             local.lookForHangup()
             settle(local)
