@@ -38,15 +38,18 @@ UNUSED static void learn(pid_t thread, const volatile int *inside) {
     breakpoints = set_breakpoint(thread, 0);
     long longest = visit_count ? 1L << 30 : -1;
     struct timespec start;
+    // An instruction that repeats itself is stopped at in each turn by a step, and once by a breakpoint.
+    long last = 0;
     for (int at = 0; at < MOST_PLACES; at++) known[at].now = 0;
     while (*inside) {
         long here = place(thread);
         unsigned at = (unsigned)((unsigned long)here * 0x9e3779b97f4a7c15 >> 40) % MOST_PLACES;
         while (known[at].place && known[at].place != here) at = (at + 1) % MOST_PLACES;
         known[at].place = here;
-        if (++known[at].now > known[at].most && known[at].most < VISITS)
+        if (here != last && ++known[at].now > known[at].most && known[at].most < VISITS)
             visits[visit_count++] = (struct visit){here, ++known[at].most};
         if (visit_count == MOST_VISITS) exit(93);
+        last = here;
         clock_gettime(CLOCK_MONOTONIC, &start);
         go_on(thread, PTRACE_SINGLESTEP, 0);
         if (since(&start) <= longest) continue;
@@ -59,16 +62,17 @@ UNUSED static void learn(pid_t thread, const volatile int *inside) {
 //
 // Returns whether the call came there. If not, the thread stands where it traps next behind the call.
 UNUSED static int go_to(pid_t thread, const volatile int *inside, int visit) {
-    long wanted = visits[visit].place, first = place(thread);
+    long wanted = visits[visit].place, first = place(thread), last = first;
     int left = visits[visit].number - (first == wanted);
     // A breakpoint stops it where it stands, too.
-    if (left && first == wanted) go_on(thread, PTRACE_SINGLESTEP, 0);
+    if (left && first == wanted) go_on(thread, PTRACE_SINGLESTEP, 0), last = place(thread);
     int breaks = left && set_breakpoint(thread, wanted);
     while (left > 0) {
         int goes = breaks || !*inside;
         go_on(thread, goes ? PTRACE_CONT : PTRACE_SINGLESTEP, 0);
         if (place(thread) != wanted && goes) break;
-        if (place(thread) == wanted && *inside) left--;
+        if (place(thread) == wanted && *inside && (breaks || last != wanted)) left--;
+        last = place(thread);
         if (*inside || !breaks) continue;
         // Another call comes by there, behind this one.
         breaks = !set_breakpoint(thread, 0);

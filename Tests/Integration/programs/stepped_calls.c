@@ -7,16 +7,17 @@
 #include <setjmp.h>
 #include <sys/epoll.h>
 
-enum { PATIENCE = 10000, WAIT = 30, LONG_WAIT = 500, LEARNED = 2, MOST_DESCRIPTORS = 200, OPENED = 1000, AT_ONCE = 100};
+enum { LEARNED = 2, MOST_DESCRIPTORS = 200, OPENED = 1000, AT_ONCE = 100 };
 // In milliseconds.
-enum { SLOW = 5000 };
+enum { PATIENCE = 10000, SLOW = 5000, WAIT = 30, LONG_WAIT = 500 };
 
 // What the tracer sees of the traced process, and that of the tracer.
 static struct {
-    volatile int inside;  // the call is under way
-    volatile int over;    // no more rounds
-    volatile int visit;   // before which the handler runs
-    volatile int waits;   // the call waits for what the handler does
+    volatile int inside;    // the call is under way
+    volatile int over;      // no more rounds
+    volatile int visit;     // before which the handler runs
+    volatile int waits;     // the call waits for what the handler does
+    volatile int patience;  // for how long, in milliseconds
 } *shared;
 
 static const char *call;
@@ -151,7 +152,8 @@ static void prepare(void) {
 
 static void make_call(void) {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = end};
-    int patience = !is_empty() || shared->waits ? PATIENCE : shared->visit < 0 ? LONG_WAIT : WAIT;
+    // Not decided here, where each round is to come by the same places.
+    int patience = shared->patience;
     if (is("poll"))
         result = poll((struct pollfd[]){{.fd = end, .events = POLLIN}, {.fd = server, .events = POLLIN}}, 2, patience);
     else if (is("epoll_wait")) result = epoll_wait(set, &event, 1, patience);
@@ -362,6 +364,7 @@ int main(int count, char **arguments) {
     if (process == 0) traced();
     must("waitpid", waitpid(process, &status, 0));
     shared->visit = -1;
+    shared->patience = is_empty() ? LONG_WAIT : PATIENCE;
     // The first call is not like those that follow: the linker has to find the function.
     go_on(process, PTRACE_CONT, 0);
     for (int round = 0; round < LEARNED; round++) {
@@ -373,9 +376,11 @@ int main(int count, char **arguments) {
         clock_gettime(CLOCK_MONOTONIC, &start);
         shared->visit = visit;
         shared->waits = visit <= longest_step;
+        shared->patience = is_empty() && !shared->waits ? WAIT : PATIENCE;
         // If it does not come there it stands before the next call.
-        if (go_to(process, &shared->inside, visit)) interrupt(process);
-        if (since(&start) > SLOW) fail("took too long", since(&start));
+        int came = go_to(process, &shared->inside, visit);
+        if (came) interrupt(process);
+        if (came && since(&start) > SLOW) fail("took too long", since(&start));
     }
     if (getenv("VERBOSE")) print("%d visits\n", visit_count);
     shared->over = 1;
