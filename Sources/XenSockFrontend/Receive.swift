@@ -114,7 +114,7 @@ extension StreamSocket {
                 continue
             }
             if view.endOfFile {
-                if got == 0 { got = -status.takeError() }
+                if got == 0 { got = -status.takeReceiveError() }
                 break
             }
             if view.count > 0 {
@@ -148,7 +148,7 @@ extension StreamSocket {
                 break
             }
             if got >= target || status.has(StatusLine.Flag.readShut) { break }
-            let error = got == 0 ? status.takeError() : 0
+            let error = got == 0 ? status.takeReceiveError() : 0
             if error != 0 {
                 got = -error
                 break

@@ -1,3 +1,4 @@
+import CXenSockSystem
 import XenSockRing
 import XenSockWire
 
@@ -32,6 +33,10 @@ public struct SocketStatus {
         if error.load() == 0 { return 0 }
         return Self.bounded(error.exchange(0))
     }
+
+    /// Takes the pending error as far as recv(2) reports it: EPIPE is that of a reset behind the end of the stream
+    /// (tcp_reset in net/ipv4/tcp_input.c), which sends and SO_ERROR tell.
+    func takeReceiveError() -> Int { error == Int(EPIPE) ? 0 : takeError() }
 
     /// The pending error, left where it is.
     @inlinable

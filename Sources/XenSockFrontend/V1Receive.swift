@@ -63,7 +63,7 @@ extension V1StreamSocket {
                 continue
             }
             if ended {
-                if got == 0 { got = -status.takeError() }
+                if got == 0 { got = -status.takeReceiveError() }
                 break
             }
             // A short count, EAGAIN or a wait may follow only after the ring was empty with no token standing.
@@ -72,7 +72,7 @@ extension V1StreamSocket {
                 continue
             }
             if got == cursor.total || (got > 0 && !all) || status.has(StatusLine.Flag.readShut) { break }
-            let error = got == 0 ? status.takeError() : 0
+            let error = got == 0 ? status.takeReceiveError() : 0
             if error != 0 {
                 got = -error
                 break

@@ -36,8 +36,8 @@ int main(void) {
     must("write", write(file, block, sizeof block));
     long sent = 0;
     for (offset = 0; sent < (long)sizeof block;) sent += must("sendfile", sendfile(ends[0], file, &offset, sizeof block));
-    print("sent %ld, offset %ld\n", sent, (long)offset);
     reap("child", child);
+    print("sent %ld, offset %ld\n", sent, (long)offset);
     close(ends[0]), close(ends[1]);
 
     // Non-blocking: a part, then EAGAIN, the offset in step.
