@@ -116,7 +116,8 @@ final class V1Client {
                 return response
             }
             guard client.ring.awaitResponse() else { continue }
-            guard let (frame, _) = try client.receive(), frame.u32(0) == SessionFrame.Kind.kick.rawValue else {
+            guard let (frame, _) = try client.receive(kicks: true), frame.u32(0) == SessionFrame.Kind.kick.rawValue
+            else {
                 throw ClientError(description: "the session ended")
             }
         }
