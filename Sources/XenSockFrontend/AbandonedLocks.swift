@@ -39,9 +39,9 @@ enum AbandonedLocks {
         LocalDomain(arena: arena.base, doorbell: arena.doorbell).renotify(port)
         guard arena.dialect == 0 else { return }
         // The descriptor may be another by now.
-        guard let handle = Descriptors.find(fd), handle.entry.port == port, handle.arena.base == arena.base else {
-            return
-        }
+        guard Descriptors.entry(fd).isSocket, let handle = Descriptors.find(fd), handle.entry.port == port,
+            handle.arena.base == arena.base
+        else { return }
         let socket = handle.socket
         if (address - arena.base) % StatusLine.size == StatusLine.receiveLock {
             // Tokens may have been cleared and not received. UNSETTLED is not for that: with it no token would come to

@@ -25,12 +25,12 @@ extension Commands {
     /// Makes an inherited or received socket known to this session under `id`.
     ///
     /// - Parameter withArena: asks for the arena's descriptors too; the caller owns them then.
-    static func attach(_ fd: Int32, id: SocketID, withArena: Bool) -> Attachment {
+    static func attach(_ fd: Int32, id: SocketID, withArena: Bool, mask blocked: UInt64? = nil) -> Attachment {
         var attachment = Attachment(.attach)
         attachment.error = ENETDOWN
         guard let state = Session.opened(quietly: true) else { return attachment }
-        let mask = Kernel.blockSignals()
-        defer { Kernel.restoreSignals(mask) }
+        let mask = blocked ?? Kernel.blockSignals()
+        defer { if blocked == nil { Kernel.restoreSignals(mask) } }
         guard let life = Session.life(state) else { return attachment }
         var frame = (SessionFrame.Kind.attach.rawValue, UInt32(withArena ? 1 : 0), id.rawValue)
         return ask(state, mask, life, .attach, &frame, SessionFrame.Attach.size, fd, -1)

@@ -28,6 +28,8 @@ extension Frontend {
             return Int(command(handle, connectRequest(handle, address)).ret)
         }
         let blocking = !status.isNonBlocking
+        // What a forked child waits for here is not to be waited for with signals blocked.
+        _ = Session.opened()
         // A handler that connects the same socket does so before this or behind it.
         let mask = Kernel.blockSignals()
         let result = begin(handle, mask, to: address, blocking: blocking)
@@ -147,9 +149,19 @@ extension Frontend {
             if handle.status.isNonBlocking {
                 return socket.isAbandoned() ? silence(handle) : -Int(EAGAIN)
             }
-            socket.hold()
+            // Not without the lock: whoever closes the descriptor waits for that.
+            let lock = handle.status.receiveLock
+            var held = lock.acquire(socket.tag, placeholder: socket.placeholder)
+            let isGone = socket.isGone
+            if !isGone { socket.hold() }
+            lock.release(held)
+            if isGone { return -Int(EBADF) }
             let result = socket.domain.awaitToken(socket.placeholder)
-            socket.settleHold()
+            held = lock.acquire(socket.tag, placeholder: socket.placeholder)
+            let isMoved = socket.settleHold()
+            lock.release(held)
+            if socket.isGone { return -Int(EBADF) }
+            if socket.mustWaitAgain(isMoved, result) { continue }
             if result > 0 {
                 let interrupted = wakes.add()
                 if interrupted < 0 { return interrupted }
@@ -266,6 +278,8 @@ extension StreamSocket {
         let ring = input
         let lock = status.receiveLock
         let held = lock.acquire(tag, placeholder: placeholder)
+        defer { lock.release(held) }
+        if isGone { return }
         let value = ring.producerValue()
         if value.tokens > 0, ring.disarm(value) { eat(value.tokens) }
         KnownNames.forget(indexes)
@@ -279,7 +293,6 @@ extension StreamSocket {
             if consumer.compareExchange(old, .init(index: 0, flags: old.flags & OutConsumer.owed)) { break }
             tries &+= 1
         }
-        lock.release(held)
     }
 
     /// connect(2) has told of the failure: nothing is readable any more.
@@ -288,7 +301,7 @@ extension StreamSocket {
         let lock = status.receiveLock
         let held = lock.acquire(tag, placeholder: placeholder)
         let value = input.producerValue()
-        if value.tokens > 0, input.disarm(value) { eat(value.tokens) }
+        if !isGone, value.tokens > 0, input.disarm(value) { eat(value.tokens) }
         status.set(StatusLine.Flag.failureReported, true)
         lock.release(held)
         // Whoever watches for input has no token left to wake it.
@@ -301,6 +314,7 @@ extension StreamSocket {
         let lock = status.sendLock
         let held = lock.acquire(tag, placeholder: placeholder)
         defer { lock.release(held) }
+        if isGone { return false }
         var tries = 0
         while tries < 1000 {
             switch ring.block(ring.consumerValue()) {
@@ -320,7 +334,9 @@ extension StreamSocket {
         let ring = input
         let lock = status.receiveLock
         let held = lock.acquire(tag, placeholder: placeholder)
+        defer { lock.release(held) }
         socket.settleHold()
+        if socket.isGone { return }
         var value = ring.producerValue()
         if value.has(InProducer.unsettled) {
             socket.settleTokens(ring)
@@ -329,7 +345,6 @@ extension StreamSocket {
         if value.index == arrivals, value.tokens > 0, !value.has(InProducer.endOfFile), ring.disarm(value) {
             socket.eat(value.tokens)
         }
-        lock.release(held)
     }
 
     /// Recovery of a listener after a process died that was taking a connection from it.
@@ -338,7 +353,7 @@ extension StreamSocket {
         var socket = self
         let held = lock.acquire(tag, placeholder: placeholder)
         socket.settleHold()
-        socket.settleTokens(input)
+        if !socket.isGone { socket.settleTokens(input) }
         lock.release(held)
     }
 
@@ -349,7 +364,7 @@ extension StreamSocket {
         var socket = self
         let held = lock.acquire(tag, placeholder: placeholder)
         socket.settleHold()
-        if !held.isReentered { _ = socket.countLateTokens(input) }
+        if !held.isReentered, !socket.isGone { _ = socket.countLateTokens(input) }
         lock.release(held)
     }
 

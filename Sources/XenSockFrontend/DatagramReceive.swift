@@ -107,12 +107,13 @@ extension DatagramSocket {
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(plain.tag, placeholder: plain.placeholder)
-            plain.settleHold()
+            let isMoved = plain.settleHold()
             if plain.isGone {
                 result = StreamSocket<Domain>.isGoneNow
                 break
             }
             fruitless = 0
+            if plain.mustWaitAgain(isMoved, result) { continue }
             if result > 0 {
                 if !held.isReentered { _ = plain.countLateTokens(ring) }
                 continue

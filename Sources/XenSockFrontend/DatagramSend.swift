@@ -119,11 +119,12 @@ extension DatagramSocket {
             }
             fruitless = 0
             held = lock.acquire(plain.tag, placeholder: plain.placeholder)
-            plain.settleHold()
+            let isMoved = plain.settleHold()
             if plain.isGone {
                 result = StreamSocket<Domain>.isGoneNow
                 break
             }
+            if isMoved, result == 2 || plain.mustWaitAgain(isMoved, result) { continue }
             if result < 0 { break }
             if result == 2, plain.domain.isHungUp(plain.placeholder) {
                 result = -Int(ENETDOWN)

@@ -227,10 +227,11 @@ public enum Frontend {
         Leaving.end(replacement.handle, replacement.mark, kept: true)
     }
 
-    /// The kernel made `to` a duplicate of `from`.
-    public static func duplicated(from: Int32, to: Int32) {
-        let handle = Descriptors.find(from)
-        let entry = handle == nil ? TableEntry.foreign : Descriptors.entry(from)
+    /// The kernel made `to` a duplicate of a descriptor.
+    ///
+    /// - Parameter handle: what that was before; nil: no socket.
+    public static func duplicated(_ handle: SocketHandle?, to: Int32) {
+        let entry = handle?.entry ?? TableEntry.foreign
         if entry == .foreign, ProcessState.region == nil { return }
         Descriptors.set(to, entry)
         // A vfork(2) child cannot record what it made, and is about to execute a program.
@@ -248,13 +249,13 @@ public enum Frontend {
         output: UnsafeMutableRawBufferPointer? = nil, mask: UInt64? = nil
     ) -> Response {
         let response = Commands.exchange(request, input: input, output: output, mask: mask)
-        guard response.ret == -EBADF, attach(handle) else { return response }
+        guard response.ret == -EBADF, attach(handle, mask: mask) else { return response }
         return Commands.exchange(request, input: input, output: output, mask: mask)
     }
 
     /// Makes a socket known to this session. Returns whether the service took it.
-    static func attach(_ handle: SocketHandle) -> Bool {
-        let attachment = Commands.attach(handle.fd, id: handle.entry.id, withArena: false)
+    static func attach(_ handle: SocketHandle, mask: UInt64? = nil) -> Bool {
+        let attachment = Commands.attach(handle.fd, id: handle.entry.id, withArena: false, mask: mask)
         Frames.drop(attachment.memory, attachment.doorbell)
         return attachment.error == 0
     }

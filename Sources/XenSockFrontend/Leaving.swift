@@ -120,6 +120,7 @@ extension Frontend {
         if let other = find(handle.fd) {
             return receive(handle.isForFiles ? other.forFiles : other, vectors, count, flags: flags, message: message)
         }
+        if Kernel.isLockedIn { return -Int(EBADF) }
         var plain = msghdr()
         return withUnsafeMutablePointer(to: &plain) { own in
             let header = message ?? own
@@ -140,6 +141,7 @@ extension Frontend {
             let other = handle.isForFiles ? other.forFiles : other
             return send(other, vectors, count, flags: flags, address: address, length: length, control: control)
         }
+        if Kernel.isLockedIn { return -Int(EBADF) }
         var header = msghdr()
         header.msg_name = UnsafeMutableRawPointer(mutating: address)
         header.msg_namelen = address == nil ? 0 : length

@@ -195,7 +195,7 @@ extension Frontend {
             handle.status.set(StatusLine.Flag.nonBlocking, argument & Int(O_NONBLOCK) != 0)
             if argument & Int(O_ASYNC) != 0 { handle.status.set(StatusLine.Flag.edgeTriggered, true) }
         case F_DUPFD, Int32(F_DUPFD_CLOEXEC):
-            duplicated(from: handle.fd, to: Int32(result))
+            duplicated(handle, to: Int32(result))
         default: break
         }
         return result

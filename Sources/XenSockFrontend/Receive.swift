@@ -168,7 +168,7 @@ extension StreamSocket {
                 if interrupted < 0 { result = interrupted }
             }
             held = lock.acquire(tag, placeholder: placeholder)
-            settleHold()
+            let isMoved = settleHold()
             if isGone {
                 if got == 0 { got = Self.isGoneNow }
                 break
@@ -178,6 +178,7 @@ extension StreamSocket {
                 break
             }
             fruitless = 0
+            if mustWaitAgain(isMoved, result) { continue }
             if result > 0 {
                 // What an interrupted call has yet to receive is not late.
                 if !held.isReentered { _ = countLateTokens(ring) }
@@ -238,7 +239,6 @@ extension StreamSocket {
     /// - Returns: whether all came.
     @discardableResult
     func eat(_ count: UInt32) -> Bool {
-        if isGone { return true }
         var left = Int(count)
         var rounds = 0
         while left > 0 {
@@ -262,7 +262,7 @@ extension StreamSocket {
     /// - Returns: whether there were any.
     func countLateTokens(_ ring: InRingFront) -> Bool {
         let value = ring.producerValue()
-        if value.tokens != 0 || value.has(InProducer.endOfFile | InProducer.unsettled) || isGone { return false }
+        if value.tokens != 0 || value.has(InProducer.endOfFile | InProducer.unsettled) { return false }
         let standing = domain.countTokens(placeholder)
         if standing <= 0 { return false }
         let tokens = standing < Int(InProducer.tokens) ? UInt32(standing) : InProducer.tokens
@@ -272,8 +272,6 @@ extension StreamSocket {
     /// Recovery after a holder of the receive lock died: it may have cleared tokens that it did not receive. Counts what
     /// stands in the placeholder; nothing comes to it while the word is unsettled. Called with the lock held.
     func settleTokens(_ ring: InRingFront) {
-        // It stays unsettled for those that have another descriptor.
-        if isGone { return }
         var standing = domain.countTokens(placeholder)
         while standing > Int(InProducer.tokens) {
             let received = domain.receiveTokens(placeholder, standing &- Int(InProducer.tokens))

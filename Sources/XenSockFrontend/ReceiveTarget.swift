@@ -122,7 +122,7 @@ extension StreamSocket {
         guard bytes > 1, case .connected = status.state, half > 0 else { return }
         let lock = status.receiveLock
         let held = lock.acquire(tag, placeholder: placeholder)
-        if !held.isReentered { hideRemainder(input) }
+        if !held.isReentered, !isGone { hideRemainder(input) }
         lock.release(held)
     }
 }

@@ -36,6 +36,7 @@ extension Frontend {
         }
         // Called by a handler that interrupted a copy of its own thread.
         if reader.isReentered || writer.isReentered { return -Int(EDEADLK) }
+        if socket.isGone { return -Int(EBADF) }
         if handle.isRelayed { return 0 }
         guard socket.freezeTokens() else { return -Int(EIO) }
         let result = Int(command(handle, .relay(id: handle.entry.id)).ret)
@@ -83,7 +84,7 @@ extension Frontend {
             ? discardRelayed(handle, cursor.total, flags)
             : xs_wait_message(handle.fd, UnsafeMutablePointer(mutating: vectors), count, flags, 0)
         if result != 0 { return result }
-        return -handle.status.takeError()
+        return -handle.status.takeReceiveError()
     }
 
     /// MSG_TRUNC on a TCP socket throws the bytes away; AF_UNIX does not know that.

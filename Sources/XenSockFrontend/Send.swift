@@ -125,7 +125,7 @@ extension StreamSocket {
             }
             fruitless = 0
             held = lock.acquire(tag, placeholder: placeholder)
-            settleHold()
+            let isMoved = settleHold()
             if isGone {
                 if sent == 0 { sent = Self.isGoneNow }
                 break
@@ -134,6 +134,7 @@ extension StreamSocket {
                 if sent == 0 { sent = Self.isRelayedNow }
                 break
             }
+            if isMoved, result == 2 || mustWaitAgain(isMoved, result) { continue }
             if result <= 0 {
                 if sent == 0 { sent = result }
                 break
@@ -151,7 +152,7 @@ extension StreamSocket {
     /// Sends the filler that FPEND announces, then says so. A send buffer that takes no filler is full of them: the
     /// placeholder polls not writable either way, and the backend's receiving finds at least one.
     func sendFiller(_ ring: OutRingFront) {
-        if !isGone { _ = domain.sendFiller(placeholder) }
+        _ = domain.sendFiller(placeholder)
         try? ring.fillerSent()
     }
 

@@ -59,14 +59,28 @@ public struct StreamSocket<Domain: FrontendDomain> {
     /// Before a wait on the placeholder. A slot is found again by its thread: one that acts for another, as tests do, has
     /// none.
     mutating func hold() {
-        guard holding < 0, tag == xs_get_thread_tag() else { return }
+        if holding >= 0 { return _ = settleHold() }
+        guard tag == xs_get_thread_tag() else { return }
         holding = Holds.begin(placeholder, thread: UInt32(truncatingIfNeeded: tag))
         // Who is closing it may have looked for calls before this one was to be seen, and waits for the lock.
         if holding >= 0, isLeft { Holds.move(holding, placeholder) }
+        settleHold()
     }
 
     /// After it, with the lock held again: whoever closes the descriptor finds the call first, and then waits for the lock.
-    mutating func settleHold() { placeholder = Holds.descriptor(holding, placeholder) }
+    ///
+    /// - Returns: whether it was moved: what the wait said may be of the number's next owner.
+    @discardableResult
+    mutating func settleHold() -> Bool {
+        let before = placeholder
+        placeholder = Holds.descriptor(holding, placeholder)
+        return placeholder != before
+    }
+
+    /// Whether a wait on a descriptor that was moved meanwhile (`isMoved`) is to be made again.
+    func mustWaitAgain(_ isMoved: Bool, _ result: Int) -> Bool {
+        isMoved && result <= 0 && result != -Int(EINTR) && result != -Int(EAGAIN)
+    }
 
     /// At the end of a call that may have waited.
     ///

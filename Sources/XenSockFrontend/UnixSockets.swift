@@ -159,7 +159,7 @@ extension Frontend {
             let closeOnExec = descriptorFlags & Int(FD_CLOEXEC) != 0 ? Int(O_CLOEXEC) : 0
             result = min(0, Kernel.call(Int(SYS_dup3), Int(new), Int(fd), closeOnExec))
             if result == 0 {
-                duplicated(from: new, to: fd)
+                duplicated(handle, to: fd)
                 UnixOptions.carryOwner(flags, to: fd)
             }
             if var watch {

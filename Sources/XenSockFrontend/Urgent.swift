@@ -112,7 +112,7 @@ extension StreamSocket {
     func urgentReceived() {
         let lock = status.receiveLock
         let held = lock.acquire(tag, placeholder: placeholder)
-        if !held.isReentered { clearUrgentPlaceholder(input) }
+        if !held.isReentered, !isGone { clearUrgentPlaceholder(input) }
         lock.release(held)
     }
 

@@ -37,6 +37,7 @@ extension Frontend {
 
     static func v1Connect(_ handle: SocketHandle, to address: SocketAddress) -> Int {
         let blocking = !handle.status.isNonBlocking
+        _ = Session.opened()
         while true {
             // A handler that connects the same socket does so before this or behind it.
             let mask = Kernel.blockSignals()

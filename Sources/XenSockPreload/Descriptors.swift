@@ -22,22 +22,27 @@ public func xsCloseRange(_ first: UInt32, _ last: UInt32, _ flags: Int32) -> Int
 
 /// dup(2).
 @c @implementation
-public func xsDup(_ fd: Int32) -> Int32 { duplicate(of: fd, xsNextDup(fd)) }
+public func xsDup(_ fd: Int32) -> Int32 {
+    let socket = Frontend.find(fd)
+    return duplicate(of: socket, xsNextDup(fd))
+}
 
 /// dup2(2).
 @c @implementation
 public func xsDup2(_ fd: Int32, _ to: Int32) -> Int32 {
     guard fd != to else { return xsNextDup2(fd, to) }
+    let socket = Frontend.find(fd)
     let replaced = Frontend.makeWay(to)
-    return duplicate(of: fd, xsNextDup2(fd, to), replaced)
+    return duplicate(of: socket, xsNextDup2(fd, to), replaced)
 }
 
 /// dup3(2).
 @c @implementation
 public func xsDup3(_ fd: Int32, _ to: Int32, _ flags: Int32) -> Int32 {
     guard fd != to else { return xsNextDup3(fd, to, flags) }
+    let socket = Frontend.find(fd)
     let replaced = Frontend.makeWay(to)
-    return duplicate(of: fd, xsNextDup3(fd, to, flags), replaced)
+    return duplicate(of: socket, xsNextDup3(fd, to, flags), replaced)
 }
 
 /// fcntl(2).
@@ -48,7 +53,7 @@ public func xsFcntl(_ fd: Int32, _ command: Int32, _ argument: Int) -> Int32 {
     }
     if Frontend.isPrivate(fd) { return Int32(failed(EBADF)) }
     let result = xsNextFcntl(fd, command, argument)
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicate(of: fd, result) : result
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicate(of: nil, result) : result
 }
 
 /// ioctl(2).
@@ -72,13 +77,14 @@ public func xsFxstat(_ version: Int32, _ fd: Int32, _ status: UnsafeMutableRawPo
     Frontend.isPrivate(fd) ? Int32(failed(EBADF)) : xsNextFxstat(version, fd, status)
 }
 
-/// The descriptor that a dup of `fd` made; `replaced` is the socket that the kernel closed to make it.
-func duplicate(of fd: Int32, _ made: Int32, _ replaced: Frontend.Replacement? = nil) -> Int32 {
+/// The descriptor that a dup made of one that is `socket`, or none; `replaced` is the socket that the kernel closed to
+/// make it.
+func duplicate(of socket: SocketHandle?, _ made: Int32, _ replaced: Frontend.Replacement? = nil) -> Int32 {
     guard made >= 0 else {
         if let replaced { Frontend.kept(replaced) }
         return made
     }
-    Frontend.duplicated(from: fd, to: made)
+    Frontend.duplicated(socket, to: made)
     if let replaced { Frontend.replaced(replaced) }
     return made
 }
@@ -88,7 +94,7 @@ func duplicate(of fd: Int32, _ made: Int32, _ replaced: Frontend.Replacement? = 
 @inline(__always)
 func created(_ fd: Int32) -> Int32 {
     // A duplicate of nothing.
-    if fd >= 0 { Frontend.duplicated(from: -1, to: fd) }
+    if fd >= 0 { Frontend.duplicated(nil, to: fd) }
     return fd
 }
 

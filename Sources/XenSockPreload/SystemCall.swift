@@ -25,7 +25,7 @@ public func xsSyscall(_ number: Int, _ a: Int, _ b: Int, _ c: Int, _ d: Int, _ e
     case SYS_epoll_create1:
         _ = created(int(result))
     case SYS_fcntl where int(b) == F_DUPFD || int(b) == F_DUPFD_CLOEXEC:
-        _ = duplicate(of: int(a), int(result))
+        _ = duplicate(of: Frontend.find(int(a)), int(result))
     case SYS_ppoll:
         return polled(a, b, result)
     #if arch(x86_64)
