@@ -41,17 +41,15 @@ package struct SessionSocket {
         descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | closeOnExec | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw DaemonError("cannot make a socket: \(SystemError())") }
         let descriptor = descriptor
-        let before = umask(0o177)
-        let isBound = address.withPointer { bind(descriptor, $0, $1) } == 0
-        let failure = SystemError()
-        umask(before)
-        guard isBound else {
+        // bind(2) takes the mode over; umask(2) is the whole process's, and every child's that another thread makes.
+        guard fchmod(descriptor, 0o600) == 0, address.withPointer({ bind(descriptor, $0, $1) }) == 0 else {
+            let failure = SystemError()
             close(descriptor)
             throw DaemonError("cannot bind \(path): \(failure)")
         }
         var status = stat()
         // Everyone may connect to root's service: it looks at who does, by SO_PEERCRED.
-        guard !isRoot || chmod(path, 0o666) == 0, lstat(path, &status) == 0, listen(descriptor, 4096) == 0 else {
+        guard chmod(path, isRoot ? 0o666 : 0o600) == 0, lstat(path, &status) == 0, listen(descriptor, 4096) == 0 else {
             let failure = SystemError()
             unlink(path)
             close(descriptor)

@@ -21,8 +21,7 @@ enum FrameSocket {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int32 in
                 // Nobody may connect before the mode is set.
-                let old = umask(0o177)
-                defer { umask(old) }
+                guard fchmod(descriptor, 0o600) == 0 else { return -errno }
                 if bind(descriptor, address, size) == 0 { return 0 }
                 guard errno == EADDRINUSE else { return -errno }
                 // One that nobody listens on any more is left of an agent that was killed.
