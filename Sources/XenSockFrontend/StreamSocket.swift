@@ -59,11 +59,11 @@ public struct StreamSocket<Domain: FrontendDomain> {
     /// Before a wait on the placeholder. A slot is found again by its thread: one that acts for another, as tests do, has
     /// none.
     mutating func hold() {
-        if holding >= 0 { return _ = settleHold() }
-        guard tag == xs_get_thread_tag() else { return }
-        holding = Holds.begin(placeholder, thread: UInt32(truncatingIfNeeded: tag))
-        // Who is closing it may have looked for calls before this one was to be seen, and waits for the lock.
-        if holding >= 0, isLeft { Holds.move(holding, placeholder) }
+        if holding < 0, tag == xs_get_thread_tag() {
+            holding = Holds.begin(placeholder, thread: UInt32(truncatingIfNeeded: tag))
+            // Who is closing it may have looked for calls before this one was to be seen, and waits for the lock.
+            if holding >= 0, isLeft { Holds.move(holding, placeholder) }
+        }
         settleHold()
     }
 
