@@ -139,7 +139,7 @@ if embedded {
         .testTarget(
             name: "XenSockGuestTests",
             dependencies: ["XenSockGuest", "XenSockRing", "XenSockTestSupport", "XenSockWire", "XenSockXen"]),
-        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockXen"]),
+        .testTarget(name: "XenSockXenTests", dependencies: ["CXenSockWireCheck", "XenSockTestSupport", "XenSockXen"]),
         .testTarget(
             name: "XenSockPVCallsTests",
             dependencies: [

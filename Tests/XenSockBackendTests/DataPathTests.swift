@@ -82,8 +82,7 @@ extension ServiceTests {
         @Test func aFullOutRingBlocksThePlaceholderUntilHalfIsSent() throws {
             defer { fixture.stop() }
             let (socket, peer) = try pair(order: 1)
-            let sent = try socket.fill()
-            #expect(try socket.block())
+            let sent = try socket.fillAndBlock()
             #expect(polled(socket.placeholder) & POLLOUT == 0)
             #expect(peer.read(sent).bytes.count == sent)
             #expect(waitFor(socket.placeholder, POLLOUT, 5000))

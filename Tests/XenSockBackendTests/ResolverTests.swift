@@ -162,7 +162,7 @@ private final class Gate: Sendable {
     func open() { isOpen.withLock { $0 = true } }
 }
 
-@Suite("The resolver's threads", .timeLimit(.minutes(1)))
+@Suite("The resolver's threads", .timeLimit(.minutes(10)))
 struct ResolverPoolTests {
     /// Waits for so many results, in the way the reactor does.
     private func results(_ pool: ResolverPool, _ count: Int) -> [UInt64: [UInt8]] {

@@ -20,7 +20,8 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     private var handlers: [UInt32: () -> Void] = [:]
     private(set) var connection: XenSessions?
     /// What the guest did against the protocol.
-    private(set) var violations: [String] = []
+    var violations: [String] { told.withLock { $0 } }
+    private let told = Mutex<[String]>([])
     var maximumPageOrder: UInt32 = 8
     /// Hypercalls towards the guest.
     let notifications = Atomic(0)
@@ -73,7 +74,7 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
         channels.notify(port)
     }
 
-    func violated(_ reason: String) { violations.append(reason) }
+    func violated(_ reason: String) { told.withLock { $0.append(reason) } }
 
     /// Ports that are bound for sessions.
     var boundPorts: Int { handlers.count - 1 }

@@ -189,6 +189,17 @@ final class TestSocket {
         return sent
     }
 
+    /// Sends until the ring is full and stays so, and takes the placeholder's POLLOUT; returns the count. The kernel may
+    /// take more after all, when what it has sent has arrived.
+    func fillAndBlock() throws -> Int {
+        var sent = 0
+        for _ in 0..<100 {
+            sent += try fill()
+            if try block() { return sent }
+        }
+        throw ClientError(description: "the ring is never full")
+    }
+
     /// Takes what is there, without disarming.
     func take(_ limit: Int = 1 << 20) throws -> [UInt8] {
         let view = try incoming.view()

@@ -108,8 +108,7 @@ extension ServiceTests {
             #expect(socket.outgoing.consumerValue().flags & (OutConsumer.fillerPending | OutConsumer.full) == 0)
             #expect(peer.read(sent).bytes.count == sent)
             // Fillers are exact again.
-            let more = try socket.fill()
-            #expect(try socket.block())
+            let more = try socket.fillAndBlock()
             usleep(5000)
             #expect(polled(socket.placeholder) & POLLOUT == 0)
             #expect(peer.read(more).bytes.count == more)

@@ -61,7 +61,8 @@ extension ServiceTests {
         @Test func requestsBeyondTheRingAreAViolation() throws {
             defer { fixture.stop() }
             fixture.agent.claimRequests(34)
-            #expect(eventually { fixture.device.violations.count == 1 })
+            // At each look: nobody takes this device away.
+            #expect(eventually { !fixture.device.violations.isEmpty })
         }
 
         @Test func unknownRequestsAreAnswered() throws {

@@ -102,8 +102,7 @@ extension ServiceTests {
             try socket.connected(to: server.address)
             let peer = try server.accept()
             for _ in 0..<5 {
-                let sent = try socket.fill()
-                #expect(try socket.block())
+                let sent = try socket.fillAndBlock()
                 #expect(polled(socket.placeholder) & POLLOUT == 0)
                 #expect(peer.read(sent).bytes.count == sent)
                 #expect(waitFor(socket.placeholder, POLLOUT, 5000))

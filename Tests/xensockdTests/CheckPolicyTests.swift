@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@Suite("xensockd --check-policy", .timeLimit(.minutes(1)))
+@Suite("xensockd --check-policy", .timeLimit(.minutes(10)))
 struct CheckPolicyTests {
     private let directory = TemporaryDirectory()
 

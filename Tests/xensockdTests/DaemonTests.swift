@@ -3,7 +3,7 @@ import Testing
 
 @testable import XenSockDaemon
 
-@Suite("The daemon", .timeLimit(.minutes(1)))
+@Suite("The daemon", .timeLimit(.minutes(10)))
 struct DaemonTests {
     private let directory = TemporaryDirectory()
     private var socket: String { directory.path + "/x/s" }
@@ -81,7 +81,7 @@ struct DaemonTests {
         (["--socket", "relative"], "must be an absolute path"),
         (["--socket", "/" + String(repeating: "a", count: 107)], "at most 107 bytes"),
         (["--socket", "/no/such/directory/s"], "cannot make the directory /no/such/directory"),
-        (["--private", "--lifeline-fd", "77"], "--lifeline-fd 77: is no open pipe"),
+        (["--private", "--lifeline-fd", "997"], "--lifeline-fd 997: is no open pipe"),
         (["--policy", "/no/such/file"], "/no/such/file: No such file or directory"),
     ])
     func badStartsSayWhy(_ arguments: [String], _ reason: String) {
