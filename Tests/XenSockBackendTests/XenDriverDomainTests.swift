@@ -16,11 +16,13 @@ extension ServiceTests {
             control = try fixture.xen.platform(domain: .control).store()
         }
 
-        /// What `xl destroy` does first.
-        private func begin(destroying guest: GuestFrontend) throws {
-            try control.remove(guest.path)
-            try control.write("\(guest.backend)/online", "0")
-            try control.write("\(guest.backend)/state", "5")
+        /// What `xl destroy` does first, of which nobody sees a part.
+        private func begin(destroying guest: GuestFrontend, in control: any XenStore) throws {
+            try control.transaction { transaction throws(XenError) in
+                try transaction.remove(guest.path)
+                try transaction.write("\(guest.backend)/online", "0")
+                try transaction.write("\(guest.backend)/state", "5")
+            }
         }
 
         @Test func aGuestOfADriverDomainIsServed() throws {
@@ -48,7 +50,7 @@ extension ServiceTests {
         @Test func theServiceRemovesADeviceThatTheToolstackTakesAway() throws {
             defer { fixture.stop() }
             let (guest, other) = (try fixture.guest(5), try fixture.guest(6))
-            try begin(destroying: guest)
+            try begin(destroying: guest, in: control)
             #expect(eventually { xen.nodes(under: guest.backend).isEmpty })
             #expect(eventually { xen.mappings(by: 3) == 1 })
             #expect(try other.call(.poll(id: 9)) == -22)
@@ -57,7 +59,7 @@ extension ServiceTests {
         @Test func aDeviceThatWasTakenAwayWhileNobodyServedIsRemovedLater() throws {
             let guest = try fixture.guest(5)
             fixture.kill()
-            try begin(destroying: guest)
+            try begin(destroying: guest, in: control)
             try fixture.start()
             defer { fixture.stop() }
             #expect(eventually { xen.nodes(under: guest.backend).isEmpty })
@@ -86,9 +88,7 @@ extension ServiceTests {
             defer { fixture.stop() }
             let control = try fixture.xen.platform(domain: .control).store()
             let guest = try fixture.guest(5)
-            try control.remove(guest.path)
-            try control.write("\(guest.backend)/online", "0")
-            try control.write("\(guest.backend)/state", "5")
+            try begin(destroying: guest, in: control)
             #expect(guest.awaitBackend(.closed))
             #expect(fixture.holdsNothing())
             #expect(fixture.node(guest, "online") == "0")
