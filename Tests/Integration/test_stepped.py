@@ -1,27 +1,18 @@
 """Signal handlers that use a socket in the middle of a call on it, or leave the call for good, at any instruction."""
 
-import unittest
-
-from harness.case import Case
-from harness.programs import compiled
-from harness.stepping import REASON, steppable
+from harness.stepping import SteppedCase
 
 # Every so manieth instruction. With 1, each: minutes instead of seconds.
 STRIDE = 11
 PAIRS = 30
 
 
-@unittest.skipUnless(steppable(), REASON)
-class Stepped(Case):
-    limit = 180
+class Stepped(SteppedCase):
+    program = "stepped"
 
     def check(self, subject, pairs=PAIRS, dialect=None):
         for under in (True,) if dialect else (False, True):
-            program = self.call(
-                [compiled("stepped"), subject, STRIDE, pairs], under=under, timeout=80,
-                variables={"XENSOCK_DIALECT": dialect} if dialect else {},
-            )  # fmt: skip
-            self.assertEqual(program.out, "done\n", str(program))
+            self.step(subject, STRIDE, pairs=pairs, under=under, dialect=dialect)
 
     def test_a_stream_is_sent_to(self):
         self.check("send")

@@ -1,28 +1,20 @@
 """Signal handlers that use sockets in the middle of other calls than send and recv, or leave these for good."""
 
-import unittest
-
-from harness.case import Case
-from harness.programs import compiled
-from harness.stepping import REASON, steppable
+from harness.stepping import SteppedCase
 
 # Every so manieth place that the call comes by. With 1, each: seconds instead of one.
 STRIDE = 17
 
 
-@unittest.skipUnless(steppable(), REASON)
-class SteppedCalls(Case):
-    limit = 180
+class SteppedCalls(SteppedCase):
+    program = "stepped_calls"
 
     def check(self, subject, *dialects):
         """The handler returns, or leaves the call by siglongjmp(3)."""
         for way in ("", "jump_"):
-            for under, dialect in [(False, None), (True, None), *((True, dialect) for dialect in dialects)]:
-                program = self.call(
-                    [compiled("stepped_calls"), way + subject, STRIDE, 0], under=under, timeout=80,
-                    variables={"XENSOCK_DIALECT": dialect} if dialect else {},
-                )  # fmt: skip
-                self.assertEqual(program.out, "done\n", str(program))
+            self.step(way + subject, STRIDE, under=False)
+            for dialect in (None, *dialects):
+                self.step(way + subject, STRIDE, dialect=dialect)
 
     def test_poll_of_what_is_readable(self):
         self.check("poll")

@@ -1,24 +1,14 @@
 """The death of a process in the middle of a call, at any instruction: another that has the same socket goes on."""
 
-import unittest
-
-from harness.case import Case
-from harness.programs import compiled
-from harness.stepping import REASON, steppable
+from harness.stepping import SteppedCase
 
 
-@unittest.skipUnless(steppable(), REASON)
-class SteppedKill(Case):
-    limit = 180
+class SteppedKill(SteppedCase):
+    program = "stepped_kill"
 
     def check(self, subject, stride, dialect=None):
-        """Kills at every `stride`th place that the call comes by: with 1, minutes instead of seconds."""
         for under in (True,) if dialect else (False, True):
-            program = self.call(
-                [compiled("stepped_kill"), subject, stride, 0], under=under, timeout=80,
-                variables={"XENSOCK_DIALECT": dialect} if dialect else {},
-            )  # fmt: skip
-            self.assertEqual(program.out, "done\n", str(program))
+            self.step(subject, stride, under=under, dialect=dialect)
 
     def test_a_stream_is_sent_to(self):
         self.check("warm_send", 3)

@@ -1,21 +1,14 @@
 """A thread in the middle of a call, at any instruction, while another thread uses or closes the same socket."""
 
-import unittest
-
-from harness.case import Case
-from harness.programs import compiled
-from harness.stepping import REASON, steppable
+from harness.stepping import SteppedCase
 
 
-@unittest.skipUnless(steppable(), REASON)
-class SteppedThreads(Case):
-    limit = 180
+class SteppedThreads(SteppedCase):
+    program = "stepped_threads"
 
     def check(self, subject, stride):
-        """Stands at every `stride`th place that the call comes by: with 1, a minute instead of a second."""
         for under in (False, True):
-            program = self.call([compiled("stepped_threads"), subject, stride, 0], under=under, timeout=80)
-            self.assertEqual(program.out, "done\n", str(program))
+            self.step(subject, stride, under=under)
 
     def test_both_send_to_a_stream(self):
         self.check("send_send", 17)
