@@ -33,7 +33,7 @@ extension ServiceTests {
                 #expect(answer.u32(4) == UInt32(EACCES))
             }
             #expect(fixture.held == before)
-            #expect(waitFor(strangers[0].session, POLLHUP, 5000))
+            #expect(waitFor(strangers[0].session, POLLHUP, 20_000))
             // The last ones, held for a moment, take their HELLO too.
             #expect(try eventually { try strangers[39].receive() == nil })
             _ = try TestClient.connected(path: fixture.path)
@@ -79,7 +79,7 @@ extension ServiceTests {
             defer { fixture.stop() }
             let talker = try TestClient.connected(path: fixture.path)
             let silent = try TestClient(path: fixture.path)
-            #expect(waitFor(silent.session, POLLHUP, 5000))
+            #expect(waitFor(silent.session, POLLHUP, 20_000))
             #expect(try silent.receive() == nil)
             let socket = try TestSocket(talker, port: 1)
             #expect(try socket.open() == 0)

@@ -119,7 +119,7 @@ extension ServiceTests {
             let peer = try server.accept()
             let heir = try TestClient.connected(path: fixture.path)
             client.hangUp()
-            #expect(waitFor(client.session, POLLIN, 5000))
+            #expect(waitFor(client.session, POLLIN, 20_000))
             peer.write([5])
             #expect(try socket.receive(1) == [5])
             // The heir finds it by its end.
@@ -164,7 +164,7 @@ extension ServiceTests {
             heir.hangUp()
             #expect(eventually { send.load() == 0 })
             // A byte wakes whoever waits; what comes now changes neither the count nor the placeholder.
-            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+            #expect(waitFor(socket.placeholder, POLLIN, 20_000))
             peer.write([1])
             #expect(try eventually { try socket.incoming.view().count == 1 })
             var value = socket.incoming.producerValue()
@@ -179,7 +179,7 @@ extension ServiceTests {
             #expect(socket.takeTokens() == 1)
             peer.write([2])
             #expect(try socket.receive(1) == [2])
-            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+            #expect(waitFor(socket.placeholder, POLLIN, 20_000))
             #expect(socket.tokensInPlaceholder == 1)
         }
 

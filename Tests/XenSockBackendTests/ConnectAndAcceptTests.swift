@@ -75,7 +75,7 @@ extension ServiceTests {
 
             let one = try Peer.connected(to: address)
             let two = try Peer.connected(to: address)
-            #expect(waitFor(listener.placeholder, POLLIN, 5000))
+            #expect(waitFor(listener.placeholder, POLLIN, 20_000))
             #expect(listener.tokensInPlaceholder == 1)
             // An ACCEPT that took nothing gives its port back.
             #expect(early.generation == 1)
@@ -110,7 +110,7 @@ extension ServiceTests {
             #expect(try client.call(.listen(id: listener.id, backlog: 8)).ret == 0)
             #expect(try listener.shutdown(0) == 0)
             #expect(listener.incoming.producerValue().has(InProducer.endOfFile))
-            #expect(waitFor(listener.placeholder, POLLIN, 5000))
+            #expect(waitFor(listener.placeholder, POLLIN, 20_000))
             let next = try TestSocket(client, port: 2)
             #expect(try next.accept(listener).ret == -EINVAL)
             listener.close()
@@ -124,7 +124,7 @@ extension ServiceTests {
                 #expect(try socket.open(domain: 4000) == -EAFNOSUPPORT)
                 #expect(socket.generation == round)
                 // The service closed its end.
-                #expect(waitFor(socket.placeholder, POLLHUP, 5000))
+                #expect(waitFor(socket.placeholder, POLLHUP, 20_000))
             }
             #expect(try TestSocket(client, port: 1).open() == 0)
         }

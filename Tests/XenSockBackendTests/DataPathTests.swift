@@ -85,7 +85,7 @@ extension ServiceTests {
             let sent = try socket.fillAndBlock()
             #expect(polled(socket.placeholder) & POLLOUT == 0)
             #expect(peer.read(sent).bytes.count == sent)
-            #expect(waitFor(socket.placeholder, POLLOUT, 5000))
+            #expect(waitFor(socket.placeholder, POLLOUT, 20_000))
             #expect(!socket.outgoing.consumerValue().has(OutConsumer.full | OutConsumer.fillerPending))
             #expect(try socket.send([1]) == 1)
             #expect(peer.read(1).bytes == [1])
@@ -106,7 +106,7 @@ extension ServiceTests {
             #expect(write(socket.placeholder, filler, 256) == 256)
             try socket.outgoing.fillerSent()
             #expect(eventually { !socket.outgoing.consumerValue().has(OutConsumer.owed) })
-            #expect(waitFor(socket.placeholder, POLLOUT, 5000))
+            #expect(waitFor(socket.placeholder, POLLOUT, 20_000))
         }
 
         @Test func theEndOfTheStreamComesBehindTheDataAndKeepsItsToken() throws {

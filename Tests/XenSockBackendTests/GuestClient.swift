@@ -135,7 +135,7 @@ final class GuestClient: TestSession, @unchecked Sendable {
     }
 
     /// The answer to the request of a slot; others may come before.
-    func awaitResponse(_ slot: UInt32, milliseconds: Int = 5000) throws -> Response {
+    func awaitResponse(_ slot: UInt32, milliseconds: Int = 20_000) throws -> Response {
         while true {
             if let response = early.removeValue(forKey: slot) { return response }
             if let entry = try ring.nextResponse() {

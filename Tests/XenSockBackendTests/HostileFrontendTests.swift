@@ -242,8 +242,8 @@ extension ServiceTests {
             }
             close(one)
             close(two)
-            #expect(waitFor(first[1], POLLHUP, 5000))
-            #expect(waitFor(second[1], POLLHUP, 5000))
+            #expect(waitFor(first[1], POLLHUP, 20_000))
+            #expect(waitFor(second[1], POLLHUP, 20_000))
             close(first[1])
             close(second[1])
         }
@@ -266,7 +266,7 @@ extension ServiceTests {
             #expect(try client.awaitResponse().ret == 0)
             #expect(try client.awaitResponse().ret == -EBADF)
             #expect(dead.generation == 1)
-            #expect(waitFor(dead.placeholder, POLLHUP, 5000))
+            #expect(waitFor(dead.placeholder, POLLHUP, 20_000))
             dead.close()
             let socket = try TestSocket(client, port: 2)
             try socket.connected(to: server.address)
@@ -288,7 +288,7 @@ extension ServiceTests {
                 id: 5, domain: 2, type: 1, protocol: 0, eventChannel: 1, indexesPage: TestSocket.page(client, 1))
             #expect(try client.call(request).ret == -EBADF)
             close(pair[0])
-            #expect(waitFor(pair[1], POLLHUP, 5000))
+            #expect(waitFor(pair[1], POLLHUP, 20_000))
             close(pair[1])
             #expect(try TestSocket(client, port: 1).open() == 0)
         }

@@ -40,7 +40,7 @@ extension ServiceTests {
             #expect(try client.call(.getsockname(id: socket.id)).ret == -EPERM)
             #expect(try client.call(.listen(id: socket.id, backlog: 1)).ret == -EPERM)
             // The placeholder's other end is closed.
-            #expect(waitFor(socket.placeholder, POLLHUP, 5000))
+            #expect(waitFor(socket.placeholder, POLLHUP, 20_000))
             #expect(try client.call(.release(id: socket.id, reuse: false)).ret == 0)
             #expect(generation(client, 1) == 1)
             #expect(try client.call(.getsockname(id: socket.id)).ret == -EBADF)

@@ -34,7 +34,7 @@ extension ServiceTests {
 
         private func read(_ socket: TestSocket, _ count: Int) -> [UInt8] {
             var bytes: [UInt8] = []
-            while bytes.count < count, waitFor(socket.placeholder, POLLIN, 5000) {
+            while bytes.count < count, waitFor(socket.placeholder, POLLIN, 20_000) {
                 var buffer = [UInt8](repeating: 0, count: count - bytes.count)
                 let got = Glibc.read(socket.placeholder, &buffer, buffer.count)
                 guard got > 0 else { break }

@@ -14,6 +14,7 @@ final class ServiceFixture: @unchecked Sendable {
     let path: String
     let service: Service
     private var thread = pthread_t()
+    private var isStopped = false
 
     init(
         policy: any BackendPolicy = AllowAll(), resolver: any NameResolver = NoResolver(),
@@ -39,7 +40,10 @@ final class ServiceFixture: @unchecked Sendable {
     func stop() {
         service.stop()
         pthread_join(thread, nil)
+        isStopped = true
     }
+
+    deinit { precondition(isStopped, "a test has not stopped its fixture") }
 }
 
 /// A TCP socket of the test itself on 127.0.0.1.
@@ -92,7 +96,7 @@ final class Peer {
     }
 
     func accept() throws -> Peer {
-        guard waitFor(descriptor, POLLIN, 5000) else { throw ClientError(description: "nobody connected") }
+        guard waitFor(descriptor, POLLIN, 20_000) else { throw ClientError(description: "nobody connected") }
         return Peer(descriptor: Glibc.accept(descriptor, nil, nil))
     }
 
@@ -103,7 +107,7 @@ final class Peer {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while all.count < count {
-            guard waitFor(descriptor, POLLIN, 5000) else { return (all, -110) }
+            guard waitFor(descriptor, POLLIN, 20_000) else { return (all, -110) }
             let got = Glibc.recv(descriptor, &buffer, min(buffer.count, count - all.count), 0)
             if got <= 0 { return (all, got < 0 ? Int(-errno) : 0) }
             all += buffer[0..<got]

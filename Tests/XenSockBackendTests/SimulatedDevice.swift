@@ -17,7 +17,10 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     }
     let log: Logger
     private let channels: any EventChannels
-    private var handlers: [UInt32: () -> Void] = [:]
+    private var handlers: [UInt32: () -> Void] = [:] {
+        didSet { bound.store(handlers.count, ordering: .relaxed) }
+    }
+    private let bound = Atomic(0)
     private(set) var connection: XenSessions?
     /// What the guest did against the protocol.
     var violations: [String] { told.withLock { $0 } }
@@ -77,7 +80,7 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     func violated(_ reason: String) { told.withLock { $0.append(reason) } }
 
     /// Ports that are bound for sessions.
-    var boundPorts: Int { handlers.count - 1 }
+    var boundPorts: Int { bound.load(ordering: .relaxed) - 1 }
 }
 
 /// A flag for several threads.
@@ -101,6 +104,7 @@ final class SessionsFixture: @unchecked Sendable {
     private let inbox: Int32
     private var jobs: [() -> Void] = []
     private var done = 0
+    private var isStopped = false
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
 
     init(
@@ -137,6 +141,8 @@ final class SessionsFixture: @unchecked Sendable {
     }
 
     deinit {
+        // The service's thread would call what is no more.
+        precondition(isStopped, "a test has not stopped its fixture")
         LinuxKernel().close(inbox)
         lock.deallocate()
     }
@@ -175,6 +181,7 @@ final class SessionsFixture: @unchecked Sendable {
         service.stop()
         pthread_join(thread, nil)
         agent.stop()
+        isStopped = true
     }
 
     /// Whether no session and no socket is left.

@@ -84,7 +84,7 @@ final class TestAgent: @unchecked Sendable {
         }
     }
 
-    func awaitAnswer(_ id: UInt64, milliseconds: Int = 5000) throws -> Answer {
+    func awaitAnswer(_ id: UInt64, milliseconds: Int = 20_000) throws -> Answer {
         for _ in 0..<16 {
             if let answer = try takeAnswer(id) { return answer }
             guard waitFor(answered, POLLIN, milliseconds) else { break }

@@ -77,7 +77,7 @@ final class TestClient: TestSession {
 
     /// The next frame; nil at the hang-up. A KICK may come late, for a response that was found without it: only with
     /// `kicks` it is one that counts.
-    func receive(milliseconds: Int = 5000, kicks: Bool = false) throws -> (bytes: [UInt8], descriptors: [Int32])? {
+    func receive(milliseconds: Int = 20_000, kicks: Bool = false) throws -> (bytes: [UInt8], descriptors: [Int32])? {
         while true {
             guard waitFor(session, POLLIN, milliseconds) else { throw ClientError(description: "no frame came") }
             var buffer = [UInt8](repeating: 0, count: SessionFrame.maximumSize)

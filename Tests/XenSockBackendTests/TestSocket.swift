@@ -217,7 +217,7 @@ final class TestSocket {
         var left = tokens
         var buffer = [UInt8](repeating: 0, count: tokens)
         while left > 0 {
-            guard waitFor(placeholder, POLLIN, 5000) else { throw ClientError(description: "a token is missing") }
+            guard waitFor(placeholder, POLLIN, 20_000) else { throw ClientError(description: "a token is missing") }
             left -= max(0, read(placeholder, &buffer, left))
         }
         return true
@@ -227,7 +227,7 @@ final class TestSocket {
     func receive(_ count: Int) throws -> [UInt8] {
         var taken: [UInt8] = []
         while taken.count < count {
-            guard waitFor(placeholder, POLLIN, 5000) else {
+            guard waitFor(placeholder, POLLIN, 20_000) else {
                 throw ClientError(description: "poll shows nothing after \(taken.count) of \(count) bytes")
             }
             let more = try take(count - taken.count)

@@ -396,7 +396,7 @@ extension ServiceTests {
             _ = second.client.send(attach, [inherited])
             #expect(try second.client.receive()?.bytes.u32(4) == 0)
             client.client.hangUp()
-            #expect(waitFor(inherited, POLLIN, 5000))
+            #expect(waitFor(inherited, POLLIN, 20_000))
             first = nil
             let poll = try second.post(.poll(id: 77))
             #expect(try second.call(.release(id: 12345, reuse: false)) == 0)

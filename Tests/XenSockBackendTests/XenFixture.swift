@@ -66,6 +66,8 @@ final class XenFixture: @unchecked Sendable {
         service = nil
     }
 
+    deinit { precondition(service == nil, "a test has not stopped its fixture") }
+
     private func halt() {
         service?.stop()
         pthread_join(thread, nil)

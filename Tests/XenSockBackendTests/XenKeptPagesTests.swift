@@ -84,7 +84,7 @@ extension ServiceTests {
             try socket.connected(to: server.address)
             let peer = try server.accept()
             peer.write([77])
-            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+            #expect(waitFor(socket.placeholder, POLLIN, 20_000))
             // What comes lies in the page that was listed first.
             #expect((socket.indexes + 2 * pageSize).load(as: UInt8.self) == 77)
             #expect(fixture.mappedPages == before + 3)

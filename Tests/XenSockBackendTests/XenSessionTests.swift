@@ -46,7 +46,7 @@ extension ServiceTests {
             while sent < bytes.count {
                 let count = try socket.send(Array(bytes[sent..<min(bytes.count, sent + 4096)]))
                 sent += count
-                if count == 0, try socket.block() { #expect(waitFor(socket.placeholder, POLLOUT, 5000)) }
+                if count == 0, try socket.block() { #expect(waitFor(socket.placeholder, POLLOUT, 20_000)) }
             }
             #expect(try socket.receive(1) == [1])
             try reader.join()
@@ -105,7 +105,7 @@ extension ServiceTests {
                 let sent = try socket.fillAndBlock()
                 #expect(polled(socket.placeholder) & POLLOUT == 0)
                 #expect(peer.read(sent).bytes.count == sent)
-                #expect(waitFor(socket.placeholder, POLLOUT, 5000))
+                #expect(waitFor(socket.placeholder, POLLOUT, 20_000))
                 #expect(eventually { socket.outgoing.consumerValue().flags & OutConsumer.full == 0 })
             }
         }
@@ -126,7 +126,7 @@ extension ServiceTests {
             #expect(write(socket.placeholder, [UInt8](repeating: 0, count: 256), 256) == 256)
             try socket.outgoing.fillerSent()
             #expect(eventually { !socket.outgoing.consumerValue().has(OutConsumer.owed) })
-            #expect(waitFor(socket.placeholder, POLLOUT, 5000))
+            #expect(waitFor(socket.placeholder, POLLOUT, 20_000))
             #expect(eventually { session.word(2, PlaceholderLine.ends).load() == 0 })
         }
 
@@ -183,7 +183,7 @@ extension ServiceTests {
             try socket.connected(to: server.address)
             let peer = try server.accept()
             #expect(LinuxKernel().sendUrgent(peer.descriptor, byte: 9) == 1)
-            #expect(waitFor(socket.placeholder, POLLPRI, 5000))
+            #expect(waitFor(socket.placeholder, POLLPRI, 20_000))
         }
 
         @Test func everythingIsGivenBackAfterTheHangup() throws {
@@ -272,7 +272,7 @@ extension ServiceTests {
             #expect(try socket.accept(listener).ret == -EBADF)
             socket.close()
             let peer = try Peer.connected(to: address)
-            #expect(waitFor(listener.placeholder, POLLIN, 5000))
+            #expect(waitFor(listener.placeholder, POLLIN, 20_000))
             // Pages that are none cost no connection.
             let wrong = try session.socket(port: 2)
             SharedWord32(wrong.indexes + IndexesPage.references + 4).store(9_999_999)
@@ -408,7 +408,7 @@ extension ServiceTests {
             let peer = Peer(descriptor: Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0))
             #expect(address.withUnsafeBytes { LinuxKernel().connect(peer.descriptor, $0) } == 0)
             peer.write(Array("datagram".utf8))
-            #expect(waitFor(socket.placeholder, POLLIN, 5000))
+            #expect(waitFor(socket.placeholder, POLLIN, 20_000))
             let record = try socket.take()
             #expect(record.u32(4) == 8)
             #expect(Array(record[24..<32]) == Array("datagram".utf8))

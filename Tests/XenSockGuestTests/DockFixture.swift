@@ -196,7 +196,7 @@ final class DockProgram {
     func receive(_ kind: SessionFrame.Kind) throws -> Frame? {
         while true {
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, 5000) > 0 else { return nil }
+            guard poll(&entry, 1, 20_000) > 0 else { return nil }
             var bytes = [UInt8](repeating: 0, count: 4104)
             var (first, second) = (Int32(-1), Int32(-1))
             let size = bytes.withUnsafeMutableBytes {
