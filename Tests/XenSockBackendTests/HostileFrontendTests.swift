@@ -183,8 +183,9 @@ extension ServiceTests {
                 try socket.connected(to: server.address)
                 let peer = try server.accept()
                 SharedWord64(socket.indexes + offset).store(0x7fff_ffff_0000_0000)
-                client.ring(port)
+                // Written before anything can end the connection: the error is the reading's.
                 peer.write([1])
+                client.ring(port)
                 #expect(eventually { socket.state == .reset })
                 #expect(socket.status(StatusLine.error) == UInt32(EIO))
                 #expect(peer.read(1).result == Int(-ECONNRESET))

@@ -73,17 +73,6 @@ extension ServiceTests {
             #expect(try fixture.agent.call(XenSession.Command.end.rawValue, id: 5).ret == -ENOENT)
         }
 
-        @Test func sessionsAreLimited() throws {
-            let fixture = try SessionsFixture { $0.maximumSessionsPerUser = 2 }
-            defer { fixture.stop() }
-            let first = try fixture.agent.open()
-            _ = try fixture.agent.open()
-            let third = try fixture.agent.prepare()
-            #expect(try third.open().ret == -EAGAIN)
-            #expect(try first.end() == 0)
-            #expect(eventually { (try? third.open().ret) == 0 })
-        }
-
         @Test func aSessionThatBreaksItsRingEndsAlone() throws {
             defer { fixture.stop() }
             let (bad, good) = (try fixture.agent.open(), try fixture.agent.open())

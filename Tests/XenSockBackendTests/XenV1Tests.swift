@@ -281,6 +281,17 @@ extension ServiceTests {
 
     /// What a guest may take.
     @Suite struct XenLimitTests {
+        @Test func sessionsAreLimited() throws {
+            let fixture = try SessionsFixture { $0.maximumSessionsPerUser = 2 }
+            defer { fixture.stop() }
+            let first = try fixture.agent.open()
+            _ = try fixture.agent.open()
+            let third = try fixture.agent.prepare()
+            #expect(try third.open().ret == -EAGAIN)
+            #expect(try first.end() == 0)
+            #expect(eventually { (try? third.open().ret) == 0 })
+        }
+
         @Test func socketsAreLimitedByDomain() throws {
             let fixture = try XenFixture { $0.socketsPerDomain = 3 }
             defer { fixture.stop() }
