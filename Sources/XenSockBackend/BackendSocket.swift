@@ -125,6 +125,8 @@ final class BackendSocket<Kernel: SocketKernel> {
     var leavesWords = false
     /// What it goes on with when the arena's memory is gone. Owned.
     var ownMemory: UnsafeMutableRawPointer?
+    /// Bytes in it that are counted against the guest.
+    var leftover = 0
 
     /// - Parameters:
     ///   - pair: the service's end, taken over.

@@ -8,6 +8,7 @@ enum OptionRules {
     /// - Returns: 0, or the positive errno to answer.
     static func refusal(domain: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?) -> Int32 {
         if value != nil, isRoute(level: level, name: name) { return Errno.eperm }
+        if let value, carriesHeaders(level: level, name: name, value) { return Errno.eperm }
         switch level {
         case OptionNumber.solSocket: return socketRefusal(domain, name, value)
         case OptionNumber.ipprotoTCP: return tcpRefusal(name, value)
@@ -27,6 +28,11 @@ enum OptionRules {
         case OptionNumber.ipprotoIPv6: [6, 54, 55, 57, 59].contains(name)
         default: false
         }
+    }
+
+    /// IPV6_FLOWLABEL_MGR with control messages behind its 32 bytes: headers that the label's packets get.
+    private static func carriesHeaders(level: Int32, name: Int32, _ value: UnsafeRawBufferPointer) -> Bool {
+        level == OptionNumber.ipprotoIPv6 && name == 32 && value.count > 32
     }
 
     /// As above, for a socket of `type`: datagram and raw sockets have more levels.
@@ -77,12 +83,22 @@ enum OptionRules {
         case (OptionNumber.ipprotoIP, 16), (OptionNumber.ipprotoIP, 17), (OptionNumber.ipprotoIPv6, 34),
             (OptionNumber.ipprotoIPv6, 35):
             return Errno.eperm
+        // IPV6_FLOWLABEL_MGR: times of `struct in6_flowlabel_req` beyond a minute.
+        case (OptionNumber.ipprotoIPv6, 32) where value.count >= 28:
+            let expires = value.loadUnaligned(fromByteOffset: 24, as: UInt16.self)
+            let linger = value.loadUnaligned(fromByteOffset: 26, as: UInt16.self)
+            return max(expires, linger) > 60 ? Errno.eperm : 0
         // IPV6_JOIN_ANYCAST, IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_DSTOPTS.
         case (OptionNumber.ipprotoIPv6, 27), (OptionNumber.ipprotoIPv6, 54), (OptionNumber.ipprotoIPv6, 55),
             (OptionNumber.ipprotoIPv6, 59):
             return Errno.eperm
         default: return 0
         }
+    }
+
+    /// SO_REUSEPORT: others of the same user may bind the socket's port, too.
+    static func sharesPort(level: Int32, name: Int32, value: UnsafeRawBufferPointer) -> Bool {
+        level == OptionNumber.solSocket && name == 15 && value.count >= 4 && value.loadUnaligned(as: Int32.self) != 0
     }
 
     /// Whether getsockopt(2) reads from the value first.
@@ -93,6 +109,39 @@ enum OptionRules {
             (OptionNumber.ipprotoIPv6, 32):
             true
         default: false
+        }
+    }
+
+    /// Makes a value that getsockopt(2) reads harmless: the kernel writes as many sources of a multicast filter as the
+    /// value itself says, whatever its length is.
+    ///
+    /// - Parameter value: the value, all of it writable; changed.
+    /// - Returns: 0, or the positive errno to answer.
+    static func bound(_ value: UnsafeMutableRawBufferPointer, level: Int32, name: Int32) -> Int32 {
+        guard let filter = SourceFilter(level: level, name: name) else { return 0 }
+        guard value.count >= filter.size else { return Errno.einval }
+        let wanted = value.loadUnaligned(fromByteOffset: filter.count, as: UInt32.self)
+        let room = UInt32((value.count - filter.size) / filter.sourceSize)
+        value.storeBytes(of: min(wanted, room), toByteOffset: filter.count, as: UInt32.self)
+        return 0
+    }
+
+    /// `struct ip_msfilter` or `struct group_filter`: ends with a count, behind which that many sources stand.
+    private struct SourceFilter {
+        /// Bytes of the struct without sources, and of a source.
+        let size: Int
+        let sourceSize: Int
+        /// Where the count stands, in bytes.
+        var count: Int { size - 4 }
+
+        init?(level: Int32, name: Int32) {
+            switch (level, name) {
+            // IP_MSFILTER.
+            case (OptionNumber.ipprotoIP, 41): (size, sourceSize) = (16, 4)
+            // MCAST_MSFILTER.
+            case (OptionNumber.ipprotoIP, 48), (OptionNumber.ipprotoIPv6, 48): (size, sourceSize) = (144, 128)
+            default: return nil
+            }
         }
     }
 

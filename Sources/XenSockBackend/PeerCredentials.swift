@@ -17,6 +17,10 @@ public struct PeerCredentials: Sendable, Hashable {
         self.domainID = domainID
     }
 
+    /// As whose the peer's sockets go to the kernel where that matters: its own, or a number for each guest that is far
+    /// from those of this domain's users.
+    var kernelUserID: UInt32 { domainID.map { 0xf000_0000 | UInt32($0) } ?? userID }
+
     /// Whether the kernel would let the peer do what it lets the service do: root's processes, and those of the service's
     /// own user. No guest's user is one of these, whatever the guest says.
     public func isTrusted(byUser serviceUserID: UInt32) -> Bool {

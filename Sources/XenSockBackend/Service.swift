@@ -25,6 +25,8 @@ public final class Service {
     var sources = SourceTable()
     var sessions: [UInt32: Session] = [:]
     var sessionsOfUser: [UInt32: Int] = [:]
+    /// Memory of local sessions, by user: those that have ended, too, while a socket of theirs has not.
+    var arenasOfUser: [UInt32: Int] = [:]
     var nextSession: UInt32 = 1
     /// Doors of no living session.
     var doors: [Session] = []
@@ -60,6 +62,9 @@ public final class Service {
     static let maximumRefused = 16
     /// Sockets of `pvcalls1` of each guest.
     var domainSockets: [UInt16: Int] = [:]
+    /// Open sockets that guests' sessions made, and bytes that those of closed devices have yet to send, by domain.
+    var domainSessionSockets: [UInt16: Int] = [:]
+    var domainLeftovers: [UInt16: Int] = [:]
     var listenerSource: UInt32 = 0
     /// What is done at the end of this turn, or of the next one if it comes then.
     private var tasks: [() -> Void] = []

@@ -156,6 +156,10 @@ extension Service {
                 if !session.credentials.isTrusted(byUser: userID) {
                     let refusal = OptionRules.unprivilegedRefusal(level: level, name: name, value: bytes)
                     guard refusal == 0 else { return incoming.response(0 &- refusal) }
+                    if OptionRules.sharesPort(level: level, name: name, value: bytes) {
+                        let ret = kernel.give(socket.network, toUser: session.credentials.kernelUserID)
+                        guard ret == 0 else { return incoming.response(0 &- Errno.eperm) }
+                    }
                 }
                 if socket.agentRelay != nil, OptionRules.orderedSize(level: level, name: name) != nil {
                     let value = Array(bytes)
@@ -275,6 +279,9 @@ extension Service {
             return incoming.response(0 &- Errno.ebadf)
         }
         guard arena.sockets[Int(port)] == nil else { return incoming.response(0 &- Errno.einval) }
+        if let xen = session.xen, openSockets(ofDomain: xen.device.domain.rawValue) >= xen.device.maximumSockets {
+            return incoming.response(0 &- Errno.emfile)
+        }
         // Mapping a guest's pages for nothing would be dear.
         if arena.xen != nil, let arrivals = listener.arrivalsIfNoneWaits() {
             let payload = Response.Payload.accepted(SocketAddress(), empty: true, arrivals: arrivals)
@@ -337,6 +344,9 @@ extension Service {
                 guard arguments.read(incoming.requestID, into: base, count: Int(length)) else {
                     return incoming.response(0 &- Errno.einval)
                 }
+                let given = UnsafeMutableRawBufferPointer(start: base, count: Int(length))
+                let refusal = OptionRules.bound(given, level: level, name: name)
+                guard refusal == 0 else { return incoming.response(0 &- refusal) }
             }
             let ret = socket.getsockopt(level: level, name: name, value: base, length: &length)
             guard ret == 0 else { return incoming.response(ret) }

@@ -106,7 +106,9 @@ extension Service {
             || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
         guard sessions.count < configuration.maximumSessions else { return Errno.eagain }
-        return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
+        // Who ends sessions while their sockets live on has as many arenas as sessions then.
+        let open = max(sessionsOfUser[user, default: 0], arenasOfUser[user, default: 0])
+        return open < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }
 
     private func watchProcess(of session: Session) {
@@ -176,7 +178,11 @@ extension Service {
             arena.isOrphan = true
             collect(arena)
         }
-        log.info("session \(session.id) closed: \(reason)")
+        if let guest = session.xen {
+            guest.device.report(.info, "session \(session.id) closed: \(reason)")
+        } else {
+            log.info("session \(session.id) closed: \(reason)")
+        }
     }
 
     /// The frontend broke the protocol.
@@ -218,6 +224,13 @@ extension Service {
             sources.remove(arena.source)
             arena.destroy()
             return .failure(WireError(Errno.enomem))
+        }
+        let user = arena.userID
+        arenasOfUser[user, default: 0] += 1
+        arena.whenDestroyed = { [weak self] in
+            guard let self else { return }
+            let left = arenasOfUser[user, default: 1] - 1
+            arenasOfUser[user] = left > 0 ? left : nil
         }
         awaken(arena)
         return .success(arena)

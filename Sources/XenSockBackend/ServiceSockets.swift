@@ -47,6 +47,8 @@ extension Service {
         sources.remove(socket.networkSource)
         socket.arena.sockets[Int(socket.port)] = nil
         socketCount -= 1
+        count(-1, of: socket.arena)
+        forgetLeftover(of: socket)
         collect(socket.arena)
     }
 
@@ -109,6 +111,7 @@ extension Service {
         // The agent knows a guest's sockets by what SO_COOKIE is there.
         if arena.xen == nil { cookies[pair.cookie] = socket }
         socketCount += 1
+        count(1, of: arena)
         name(socket, id, in: session)
         return .success(socket)
     }

@@ -37,6 +37,8 @@ final class SessionArena<Kernel: SocketKernel> {
     private(set) var generations: [UInt32]
     /// The user whose session it was made for.
     var userID: UInt32 = 0
+    /// The guest that granted it.
+    var domainID: UInt16?
     /// Whose arena it is, while that lasts.
     weak var session: Session?
     /// The session is over: nothing but the sockets keeps the arena.

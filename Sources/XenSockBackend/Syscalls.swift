@@ -38,6 +38,13 @@ struct LinuxKernel: SocketKernel {
         return Int32(truncatingIfNeeded: call(SYS_socket, Int(domain), Int(type | flags), Int(protocolNumber)))
     }
 
+    /// fchown(2): whose socket it is for the kernel, which lets sockets of one user share a port with SO_REUSEPORT. An
+    /// agent's sockets have no users.
+    func give(_ descriptor: Int32, toUser user: UInt32) -> Int32 {
+        if owner(descriptor) != nil { return 0 }
+        return Int32(truncatingIfNeeded: call(SYS_fchown, Int(descriptor), Int(user), -1))
+    }
+
     func connect(_ descriptor: Int32, _ address: UnsafeRawBufferPointer) -> Int32 {
         if let network = owner(descriptor) { return network.connect(descriptor, address) }
         return Int32(

@@ -11,6 +11,8 @@ protocol XenDeviceServices: AnyObject {
     var kept: XenKeptPages { get }
     /// The largest order of a data ring that the frontend was told (`max-page-order`).
     var maximumPageOrder: UInt32 { get }
+    /// Sockets that the frontend's domain may have, all its devices together.
+    var maximumSockets: Int { get }
     /// Its lines name the domain and the device.
     var log: Logger { get }
 
@@ -21,6 +23,9 @@ protocol XenDeviceServices: AnyObject {
     func bind(remotePort: UInt32, _ handler: @escaping () -> Void) throws(XenError) -> UInt32
     func unbind(_ port: UInt32)
     func notify(_ port: UInt32)
+
+    /// A line about what the guest does, which cannot fill the log.
+    func report(_ level: Logger.Level, _ text: @autoclosure () -> String)
 
     /// The guest broke the protocol: logged (limited), and the device goes to Closing with `error`, which ends the
     /// connection after this turn.

@@ -35,6 +35,7 @@ final class XenDevice: XenDeviceServices {
 
     var domain: DomainID { owner.id }
     var maximumPageOrder: UInt32 { owner.configuration.maximumPageOrder }
+    var maximumSockets: Int { owner.configuration.socketsPerDomain }
     var isConnected: Bool { connection != nil }
     var state: XenBusState { bus.state }
 
@@ -213,6 +214,10 @@ final class XenDevice: XenDeviceServices {
     }
 
     func notify(_ port: UInt32) { channels?.notify(port) }
+
+    func report(_ level: Logger.Level, _ text: @autoclosure () -> String) {
+        owner.report(level, device: number, text())
+    }
 
     func violated(_ reason: String) {
         guard violation == nil, connection != nil else { return }

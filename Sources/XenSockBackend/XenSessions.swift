@@ -156,6 +156,7 @@ final class XenSessions: XenConnection {
         service.nextArena &+= 1
         arena.session = session
         arena.userID = credentials.userID
+        arena.domainID = credentials.domainID
         arena.whenDestroyed = { [weak self] in self?.arenas[id] = nil }
         session.xen = self
         session.arena = arena
@@ -166,8 +167,8 @@ final class XenSessions: XenConnection {
         service.sessions[number] = session
         service.awaken(arena)
         service.queue(session)
-        device.log.info(
-            "session \(number) opened", metadata: ["pid": "\(credentials.processID)", "uid": "\(credentials.userID)"])
+        device.report(
+            .info, "session \(number) opened by process \(credentials.processID) of user \(credentials.userID)")
         return .success(number)
     }
 
@@ -263,18 +264,14 @@ extension XenSessions {
 // MARK: The end of the device
 
 extension XenSessions {
-    /// Bytes of one device's sockets that are still sent after its pages were unmapped, at most.
-    static let leftover = 16 << 20
-
     /// Pages must be unmapped before the backend's state says Closing: what is left of `out` is copied.
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        var room = Self.leftover
         for arena in arenas.values {
             arena.xen?.isClosing = true
             for socket in arena.sockets {
-                if let socket { service.abandon(socket, room: &room) }
+                if let socket { service.abandon(socket) }
             }
         }
         for known in sessions.values {

@@ -80,17 +80,28 @@ extension Service {
         for then in arena.takeWaits(of: socket.port) { then() }
     }
 
-    /// The guest is gone: as if the socket had been hung up. What the kernel does not take at once is copied.
-    ///
-    /// - Parameter room: how many bytes may be; less what was. A connection of which more is left is reset.
-    func abandon(_ socket: Socket, room: inout Int) {
+    /// The guest is gone: as if the socket had been hung up. What the kernel does not take at once is copied, up to
+    /// `XenDomain.maximumLeftover` for a guest; a connection of which more is left is reset.
+    func abandon(_ socket: Socket) {
         _ = socket.arena.xen?.port(socket.port)?.takeWaits()
         socket.leavesWords = true
         socket.status = PortStatus(base: XenNowhere.page)
         socket.hangUp()
         socket.drainAtOnce()
-        if socket.phase == .draining { room -= socket.leaveMemory(room: room) }
+        if socket.phase == .draining, let domain = socket.arena.domainID {
+            let held = domainLeftovers[domain, default: 0]
+            socket.leftover = socket.leaveMemory(room: XenDomain.maximumLeftover - held)
+            if socket.leftover > 0 { domainLeftovers[domain] = held + socket.leftover }
+        }
         settle(socket)
+    }
+
+    /// A socket that was left bytes is gone.
+    func forgetLeftover(of socket: Socket) {
+        guard socket.leftover > 0, let domain = socket.arena.domainID else { return }
+        let left = domainLeftovers[domain, default: 0] - socket.leftover
+        domainLeftovers[domain] = left > 0 ? left : nil
+        socket.leftover = 0
     }
 
     /// Gives an arena's memory back though sockets of it may still send.

@@ -18,6 +18,18 @@ extension ServiceTests {
             #expect(try eventually { try TestClient(path: fixture.path).hello() == 0 })
         }
 
+        @Test func aSessionWhoseSocketsLiveOnStillCounts() throws {
+            let fixture = try ServiceFixture { $0.maximumSessionsPerUser = 1 }
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try TestSocket(client, port: 1)
+            #expect(try socket.open() == 0)
+            client.hangUp()
+            #expect(!eventually(within: 0.1) { (try? TestClient(path: fixture.path).hello()) == 0 })
+            socket.close()
+            #expect(try eventually { try TestClient(path: fixture.path).hello() == 0 })
+        }
+
         @Test(.enabled(if: geteuid() == 0, "needs a second user"))
         func strangersAreAnsweredAtOnceAndTakeNoSession() throws {
             let fixture = try ServiceFixture {

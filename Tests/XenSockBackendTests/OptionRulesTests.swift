@@ -54,6 +54,46 @@ import Testing
         #expect(refusal(SocketDomain.inet6, 41, 57) == 0)
     }
 
+    @Test func aFilterHasNoMoreSourcesThanItsRoom() {
+        /// The count that the kernel sees, of a value of `size` bytes that asks for `wanted` sources.
+        func bounded(_ level: Int32, _ name: Int32, size: Int, wanted: UInt32) -> UInt32? {
+            var value = [UInt8](repeating: 0, count: size)
+            let count = name == 41 ? 12 : 140
+            return value.withUnsafeMutableBytes { bytes in
+                if size >= count + 4 { bytes.storeBytes(of: wanted, toByteOffset: count, as: UInt32.self) }
+                guard OptionRules.bound(bytes, level: level, name: name) == 0 else { return nil }
+                return bytes.loadUnaligned(fromByteOffset: count, as: UInt32.self)
+            }
+        }
+        for level: Int32 in [0, 41] {
+            #expect(bounded(level, 48, size: 512, wanted: .max) == 2)
+            #expect(bounded(level, 48, size: 400, wanted: 2) == 2)
+            #expect(bounded(level, 48, size: 399, wanted: 2) == 1)
+            #expect(bounded(level, 48, size: 144, wanted: 7) == 0)
+            #expect(bounded(level, 48, size: 143, wanted: 7) == nil)
+        }
+        #expect(bounded(0, 41, size: 512, wanted: 1000) == 124)
+        #expect(bounded(0, 41, size: 20, wanted: 1) == 1)
+        #expect(bounded(0, 41, size: 15, wanted: 1) == nil)
+        // IPV6_FLOWLABEL_MGR has no sources.
+        #expect(bounded(41, 32, size: 512, wanted: 1000) == 1000)
+    }
+
+    @Test func flowLabelsCarryNoHeadersAndDoNotLast() {
+        var label = [UInt8](repeating: 0, count: 32)
+        #expect(refusal(SocketDomain.inet6, 41, 32, set: label) == 0)
+        #expect(refusal(SocketDomain.inet6, 41, 32, set: label + [0]) == Errno.eperm)
+        func unprivileged() -> Int32 {
+            label.withUnsafeBytes { OptionRules.unprivilegedRefusal(level: 41, name: 32, value: $0) }
+        }
+        (label[24], label[26]) = (60, 60)
+        #expect(unprivileged() == 0)
+        label[26] = 61
+        #expect(unprivileged() == Errno.eperm)
+        (label[25], label[26]) = (1, 0)
+        #expect(unprivileged() == Errno.eperm)
+    }
+
     @Test func pointersAndDescriptorsDoNotReachTheKernel() {
         let inet = SocketDomain.inet
         // SO_ATTACH_FILTER, SO_ATTACH_BPF, TCP_ULP, TCP_REPAIR, TCP_ZEROCOPY_RECEIVE, iptables.

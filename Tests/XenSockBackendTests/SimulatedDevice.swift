@@ -26,6 +26,7 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
     var violations: [String] { told.withLock { $0 } }
     private let told = Mutex<[String]>([])
     var maximumPageOrder: UInt32 = 8
+    var maximumSockets: Int { owner?.configuration.socketsPerDomain ?? 0 }
     /// Hypercalls towards the guest.
     let notifications = Atomic(0)
 
@@ -76,6 +77,8 @@ final class SimulatedDevice: XenDeviceServices, @unchecked Sendable {
         notifications.wrappingAdd(1, ordering: .relaxed)
         channels.notify(port)
     }
+
+    func report(_ level: Logger.Level, _ text: @autoclosure () -> String) { log.log(level: level, "\(text())") }
 
     func violated(_ reason: String) { told.withLock { $0.append(reason) } }
 

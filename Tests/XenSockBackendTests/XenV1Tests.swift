@@ -292,6 +292,41 @@ extension ServiceTests {
             #expect(eventually { (try? third.open().ret) == 0 })
         }
 
+        @Test func acceptedSocketsOfSessionsAreLimitedByDomain() throws {
+            var configuration = XenConfiguration()
+            configuration.socketsPerDomain = 2
+            let fixture = try SessionsFixture(xenConfiguration: configuration)
+            defer { fixture.stop() }
+            func open() -> Int {
+                var open = 0
+                fixture.onService { open = fixture.service.openSockets(ofDomain: fixture.guest.rawValue) }
+                return open
+            }
+            let session = try fixture.agent.open()
+            let listener = try session.socket(port: 1)
+            guard try listener.open() == 0,
+                try session.call(.bind(id: listener.id, address: .loopback(port: 0))).ret == 0,
+                try session.call(.listen(id: listener.id, backlog: 8)).ret == 0,
+                let address = try session.call(.getsockname(id: listener.id)).address
+            else { throw ClientError(description: "LISTEN") }
+            let peers = try (0..<2).map { _ in try Peer.connected(to: address) }
+            let first = try session.socket(port: 2)
+            #expect(try eventually { try first.accept(listener).ret == 0 })
+            let second = try session.socket(port: 3)
+            #expect(try second.accept(listener).ret == -24)
+            // A name more is no socket more, and a session less no socket less.
+            let heir = try fixture.agent.open()
+            #expect(try heir.attach(first, of: session) == 0)
+            #expect(open() == 2)
+            #expect(try session.end() == 0)
+            #expect(open() == 2)
+            first.close()
+            #expect(eventually { open() == 1 })
+            listener.close()
+            #expect(eventually { open() == 0 })
+            for peer in peers { peer.close() }
+        }
+
         @Test func socketsAreLimitedByDomain() throws {
             let fixture = try XenFixture { $0.socketsPerDomain = 3 }
             defer { fixture.stop() }
