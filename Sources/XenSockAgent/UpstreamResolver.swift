@@ -37,7 +37,7 @@ public final class UpstreamResolver: NameResolver {
 
     public var completionDescriptor: Int32 { epoll }
 
-    public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
+    public func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32 {
         let descriptor = network.asking { AgentFrontend.openResolver(query: query) }
         guard descriptor >= 0 else { return 0 &- descriptor }
         var event = epoll_event(events: UInt32(EPOLLIN.rawValue), data: epoll_data(fd: descriptor))

@@ -10,8 +10,9 @@ public protocol NameResolver: AnyObject {
     ///   - query: the whole record, 8 to 4096 bytes; its `length` word equals the count, everything else is the
     ///     frontend's and not checked. Valid during the call only.
     ///   - completion: names the result. Unique among all queries of the service's life.
+    ///   - asker: for whom; one asker's queries do not keep others' waiting.
     /// - Returns: 0, or a positive errno when no query can be taken now (EAGAIN); no result follows then.
-    func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32
+    func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32
 
     /// The result of `completion` is not wanted any more. It may come nevertheless.
     func cancel(completion: UInt64)
@@ -27,7 +28,7 @@ public final class NoResolver: NameResolver {
     public init() {}
 
     public var completionDescriptor: Int32 { -1 }
-    public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 { 95 }
+    public func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32 { 95 }
     public func cancel(completion: UInt64) {}
     public func takeResults(_ body: (UInt64, [UInt8]) -> Void) {}
 }

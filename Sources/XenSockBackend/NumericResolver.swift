@@ -13,7 +13,7 @@ public final class NumericResolver: NameResolver {
 
     deinit { close(completionDescriptor) }
 
-    public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
+    public func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32 {
         let answer: ResolverAnswerRecord
         switch ResolverQueryRecord(record: query) {
         case .addressInfo(let flags, let family, let type, let protocolNumber, let node, let service):

@@ -17,6 +17,9 @@ public struct PeerCredentials: Sendable, Hashable {
         self.domainID = domainID
     }
 
+    /// One number for each local user and each guest.
+    var peer: UInt64 { domainID.map { 1 << 32 | UInt64($0) } ?? UInt64(userID) }
+
     /// As whose the peer's sockets go to the kernel where that matters: its own, or a number for each guest that is far
     /// from those of this domain's users.
     var kernelUserID: UInt32 { domainID.map { 0xf000_0000 | UInt32($0) } ?? userID }

@@ -11,13 +11,15 @@ public final class ResolverPool: NameResolver {
     /// - Parameters:
     ///   - threads: how many queries are performed at one time.
     ///   - waiting: how many more may wait; a query beyond that is answered EAI_AGAIN.
+    ///   - share: of threads and of room to wait, what one asker has at most is this part.
     ///   - perform: what a thread does with a query.
     /// - Returns: nil if the process has no descriptor left for the eventfd.
     public init?(
-        threads: Int = 4, waiting: Int = 256,
+        threads: Int = 8, waiting: Int = 512, share: Int = 2,
         perform: @escaping @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord = { $0.perform() }
     ) {
-        guard let work = ResolverWork(threads: threads, waiting: waiting, perform: perform) else { return nil }
+        let work = ResolverWork(threads: threads, waiting: waiting, share: share, perform: perform)
+        guard let work else { return nil }
         self.work = work
     }
 
@@ -31,9 +33,9 @@ public final class ResolverPool: NameResolver {
     /// Begins to resolve a query. A record that is none is answered EAI_FAIL, one too many EAI_AGAIN.
     ///
     /// - Returns: always 0: each query gets an answer record.
-    public func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
+    public func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32 {
         if let query = ResolverQueryRecord(record: query) {
-            work.add(query, completion)
+            work.add(.init(query: query, completion: completion, asker: asker))
         } else {
             work.finish(completion, ResolverAnswerRecord(status: EAI_FAIL))
         }
@@ -61,18 +63,31 @@ private final class ResolverWork: @unchecked Sendable {
     private let perform: @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord
     private let maximumThreads: Int
     private let maximumWaiting: Int
+    private let share: Int
+
+    struct Waiting {
+        let query: ResolverQueryRecord
+        let completion: UInt64
+        let asker: UInt64
+    }
 
     // Guarded by the mutex.
-    private var queue: [(query: ResolverQueryRecord, completion: UInt64)] = []
+    private var queue: [Waiting] = []
+    /// Threads at work, by asker.
+    private var working: [UInt64: Int] = [:]
     private var results: [(UInt64, [UInt8])] = []
     private var threads = 0
     private var idle = 0
     private var stopped = false
 
-    init?(threads: Int, waiting: Int, perform: @escaping @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord) {
+    init?(
+        threads: Int, waiting: Int, share: Int,
+        perform: @escaping @Sendable (ResolverQueryRecord) -> ResolverAnswerRecord
+    ) {
         event = Int32(xs_syscall(Int(SYS_eventfd2), 0, Int(O_CLOEXEC | O_NONBLOCK), 0, 0, 0, 0))
         maximumThreads = threads
         maximumWaiting = waiting
+        self.share = share
         self.perform = perform
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
@@ -87,15 +102,16 @@ private final class ResolverWork: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func add(_ query: ResolverQueryRecord, _ completion: UInt64) {
+    func add(_ query: Waiting) {
         let status: Int32? = locked {
-            if queue.count >= maximumWaiting + idle { return EAI_AGAIN }
+            let own = queue.count { $0.asker == query.asker }
+            if queue.count >= maximumWaiting + idle || own >= maximumWaiting / share + idle { return EAI_AGAIN }
             if queue.count >= idle, threads < maximumThreads, !spawn(), threads == 0 { return EAI_AGAIN }
-            queue.append((query, completion))
+            queue.append(query)
             pthread_cond_signal(condition)
             return nil
         }
-        if let status { finish(completion, ResolverAnswerRecord(status: status)) }
+        if let status { finish(query.completion, ResolverAnswerRecord(status: status)) }
     }
 
     func cancel(_ completion: UInt64) {
@@ -154,18 +170,34 @@ private final class ResolverWork: @unchecked Sendable {
     }
 
     private func run() {
-        while let (query, completion) = next() {
-            finish(completion, perform(query))
+        while let next = next() {
+            finish(next.completion, perform(next.query))
+            locked { working[next.asker] = working[next.asker, default: 1] - 1 }
         }
     }
 
-    private func next() -> (ResolverQueryRecord, UInt64)? {
+    private func next() -> Waiting? {
         locked {
             idle += 1
-            while queue.isEmpty, !stopped { pthread_cond_wait(condition, mutex) }
-            idle -= 1
-            return stopped ? nil : queue.removeFirst()
+            defer { idle -= 1 }
+            while !stopped {
+                if let index = nextIndex() {
+                    let next = queue.remove(at: index)
+                    working[next.asker, default: 0] += 1
+                    return next
+                }
+                pthread_cond_wait(condition, mutex)
+            }
+            return nil
         }
+    }
+
+    /// The first query of an asker that has the fewest threads; nil if none waits, or only of those that have their share.
+    private func nextIndex() -> Int? {
+        working = working.filter { $0.value > 0 }
+        let fewest = queue.indices.min { working[queue[$0].asker, default: 0] < working[queue[$1].asker, default: 0] }
+        guard let fewest, working[queue[fewest].asker, default: 0] < max(1, maximumThreads / share) else { return nil }
+        return fewest
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {

@@ -181,7 +181,11 @@ extension Service {
         let query = nextQuery
         nextQuery &+= 1
         let failure =
-            refusal != 0 ? refusal : exchange.query.withUnsafeBytes { resolver.start(query: $0, completion: query) }
+            refusal != 0
+            ? refusal
+            : exchange.query.withUnsafeBytes {
+                resolver.start(query: $0, completion: query, asker: session.credentials.peer)
+            }
         guard failure == 0 else {
             return socket.answerQuery(ResolverExchange.failure(status: ResolverQuery.systemError, errno: failure))
         }

@@ -131,6 +131,9 @@ final class XenDevice: XenDeviceServices {
     /// in the control domain; for the device of a driver domain the toolstack waits until the driver domain does it.
     var isDone: Bool { bus.state == .closed && !isRemoved && (try? nodes.isOnline()) == false }
 
+    /// Whether this second's looks are not used up. One that is not looked at now is with the next second.
+    var mayBeLookedAt: Bool { looks > 0 }
+
     /// Whether time alone will change something.
     var isTimed: Bool { closingEnd != nil || looks < Self.maximumLooks }
 

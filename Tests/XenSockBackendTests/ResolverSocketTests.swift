@@ -18,7 +18,7 @@ private final class EchoResolver: NameResolver {
 
     deinit { close(completionDescriptor) }
 
-    func start(query: UnsafeRawBufferPointer, completion: UInt64) -> Int32 {
+    func start(query: UnsafeRawBufferPointer, completion: UInt64, asker: UInt64) -> Int32 {
         guard let last = query.last else { return EINVAL }
         var answer = [UInt8](repeating: 0, count: size)
         answer[size - 1] = last

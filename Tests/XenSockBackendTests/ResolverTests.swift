@@ -178,7 +178,7 @@ struct ResolverPoolTests {
     private func ask(_ query: ResolverQueryRecord) throws -> ResolverAnswerRecord {
         let pool = try #require(ResolverPool())
         let record = try #require(query.encoded())
-        #expect(record.withUnsafeBytes { pool.start(query: $0, completion: 7) } == 0)
+        #expect(record.withUnsafeBytes { pool.start(query: $0, completion: 7, asker: 0) } == 0)
         let answer = try #require(results(pool, 1)[7])
         var waiting = pollfd(fd: pool.completionDescriptor, events: Int16(POLLIN), revents: 0)
         #expect(poll(&waiting, 1, 0) == 0)
@@ -226,7 +226,7 @@ struct ResolverPoolTests {
     @Test func garbageIsAnsweredEaiFail() throws {
         let pool = try #require(ResolverPool())
         let garbage: [UInt8] = [9, 0, 0, 0, 1, 0, 0, 0, 5]
-        #expect(garbage.withUnsafeBytes { pool.start(query: $0, completion: 1) } == 0)
+        #expect(garbage.withUnsafeBytes { pool.start(query: $0, completion: 1, asker: 0) } == 0)
         #expect(results(pool, 1)[1] == ResolverAnswerRecord(status: EAI_FAIL).encoded())
     }
 
@@ -234,13 +234,13 @@ struct ResolverPoolTests {
     func queueIsBounded() throws {
         let gate = Gate()
         let pool = try #require(
-            ResolverPool(threads: 2, waiting: 3) { _ in
+            ResolverPool(threads: 2, waiting: 3, share: 1) { _ in
                 gate.pass()
                 return ResolverAnswerRecord(status: EAI_NONAME)
             })
         let record = try #require(localhost.encoded())
         func start(_ completion: UInt64) {
-            _ = record.withUnsafeBytes { pool.start(query: $0, completion: completion) }
+            _ = record.withUnsafeBytes { pool.start(query: $0, completion: completion, asker: 0) }
         }
         start(1)
         start(2)
@@ -251,6 +251,32 @@ struct ResolverPoolTests {
         start(7)
         gate.open()
         #expect(results(pool, 5).keys.sorted() == [1, 2, 3, 5, 7])
+    }
+
+    @Test("Whose queries hang leaves threads and room to others")
+    func askersHaveShares() throws {
+        let gate = Gate()
+        let hanging = localhost
+        let pool = try #require(
+            ResolverPool(threads: 4, waiting: 8) { query in
+                if query == hanging { gate.pass() }
+                return ResolverAnswerRecord(status: EAI_NONAME)
+            })
+        func start(_ query: ResolverQueryRecord, _ completion: UInt64, asker: UInt64) throws {
+            let record = try #require(query.encoded())
+            _ = record.withUnsafeBytes { pool.start(query: $0, completion: completion, asker: asker) }
+        }
+        for completion: UInt64 in 1...2 { try start(hanging, completion, asker: 1) }
+        while gate.entered.withLock({ $0 }) < 2 { usleep(1000) }
+        // Two threads and room for four are its own; a thread more may be there that waits for others' queries.
+        for completion: UInt64 in 3...20 { try start(hanging, completion, asker: 1) }
+        let refused = results(pool, 12)
+        #expect(refused.values.allSatisfy { $0 == ResolverAnswerRecord(status: EAI_AGAIN).encoded() })
+        try start(.nameInfo(flags: 0, address: []), 30, asker: 2)
+        #expect(results(pool, 1).keys.contains(30))
+        #expect(gate.entered.withLock { $0 } == 2)
+        gate.open()
+        #expect(results(pool, 20 - refused.count).count == 20 - refused.count)
     }
 
     @Test("A pool may go away while a thread is at work; that thread then lets go of what they shared")
@@ -264,7 +290,7 @@ struct ResolverPoolTests {
                 return withExtendedLifetime(token) { ResolverAnswerRecord() }
             })
         let record = try #require(localhost.encoded())
-        _ = record.withUnsafeBytes { pool?.start(query: $0, completion: 1) }
+        _ = record.withUnsafeBytes { pool?.start(query: $0, completion: 1, asker: 0) }
         while gate.entered.withLock({ $0 }) < 1 { usleep(1000) }
         pool = nil
         #expect(!ended.flag.withLock { $0 })
