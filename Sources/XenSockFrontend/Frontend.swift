@@ -141,6 +141,8 @@ public enum Frontend {
             return sendElsewhere(
                 handle, vectors, count, flags: flags, address: address, length: length, control: control)
         }
+        // What the kernel answers with net.ipv4.tcp_fastopen at 0: programs then connect first.
+        if flags & 0x2000_0000 /* MSG_FASTOPEN */ != 0 { return -Int(EOPNOTSUPP) }
         var result: Int
         if flags & Int32(MSG_OOB) != 0 {
             result = Urgent.send(handle, vectors, count, flags: flags)

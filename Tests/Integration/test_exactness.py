@@ -2,6 +2,7 @@
 line: options and their lengths, waiting receives, bad addresses, signals, cancellation, urgent data, readiness.
 """
 
+from harness import environment
 from harness.case import Case
 from harness.programs import compiled
 
@@ -54,3 +55,13 @@ def add_test(name, row):
 
 for row_name, row in TABLE.items():
     add_test(row_name, row)
+
+
+class FastOpen(Case):
+    def test_fast_open_is_as_where_it_is_switched_off(self):
+        off = "ip link set lo up && echo 0 >/proc/sys/net/ipv4/tcp_fastopen && exec $0"
+        program = compiled("fast_open")
+        native = ["unshare", "-rn", "sh", "-c", off, program]
+        expected = self.call(native, under=False).out
+        self.assertTrue(expected.endswith("done\n"), expected)
+        self.assertEqual(self.call(native if environment.NATIVE else [program], under=True).out, expected)
