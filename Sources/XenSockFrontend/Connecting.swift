@@ -251,21 +251,9 @@ extension Frontend {
             new.status.setLowWater(lowWater)
             new.status.linger.store(linger)
         }
-        guard let address else { return Int(fd) }
-        var error = 0
-        if let length, UserMemory.isWritable(length) {
-            let room = Int(Int32(bitPattern: length.pointee))
-            if room < 0 {
-                error = -Int(EINVAL)
-            } else if UserMemory.isAccessible(address, min(room, peer.length), writing: true) {
-                length.pointee = socklen_t(peer.copy(to: address, capacity: room))
-                return Int(fd)
-            } else {
-                error = -Int(EFAULT)
-            }
-        } else {
-            error = -Int(EFAULT)
-        }
+        guard address != nil else { return Int(fd) }
+        let error = deliver(peer, address, length)
+        if error == 0 { return Int(fd) }
         _ = close(fd)
         return error
     }

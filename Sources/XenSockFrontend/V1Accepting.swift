@@ -22,10 +22,14 @@ extension Frontend {
             Kernel.restoreSignals(mask)
             if result >= 0 {
                 handle.status.misses.store(0)
+                inherit(Int32(truncatingIfNeeded: result), from: handle)
                 // No answer of these dialects carries an address.
-                if let address, let length {
-                    let peer = SocketAddress.ipv4(0, port: 0)
-                    length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
+                if address != nil {
+                    let error = deliver(.ipv4(0, port: 0), address, length)
+                    if error != 0 {
+                        _ = close(Int32(truncatingIfNeeded: result))
+                        return error
+                    }
                 }
             }
             if result == -Int(ENETDOWN), isServed() { return silence(handle) }
