@@ -13,6 +13,7 @@ TABLE = {
     "urgent_data_and_low_water_work_when_stdio_has_the_connection": ("relay_urgent",),
     "close_waits_as_long_as_it_lingers": ("linger_wait",),
     "bad_addresses_are_errors": ("faults",),
+    "bad_arguments_are_told_in_the_kernels_order": ("bad_arguments",),
     "urgent_data_is_marked_and_signalled": ("urgent",),
     "signals_drive_input_and_output": ("async_io",),
     "every_wait_tells_every_state": ("epoll_states",),
