@@ -23,7 +23,6 @@ extension DatagramSocket {
         _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32, message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
-        if cursor.isFaulty { return -Int(EFAULT) }
         guard hasRing else { return plain.isGone ? StreamSocket<Domain>.isGoneNow : -Int(EIO) }
         let peek = flags & Int32(MSG_PEEK) != 0
         let ring = plain.input
@@ -136,6 +135,8 @@ extension DatagramSocket {
     ) -> Int {
         var cursor = cursor
         let room = UInt32(truncatingIfNeeded: min(cursor.total, Int(record.payload)))
+        // The datagram is lost with it.
+        guard cursor.isAccessible(Int(room), writing: true) else { return -Int(EFAULT) }
         let payload = ring.bytes(view, skip: DatagramRecord.headSize, limit: room)
         cursor.store(payload.first)
         cursor.store(payload.second)
@@ -159,7 +160,7 @@ extension DatagramSocket {
 
     /// What recvmsg(2) says of a message without name and control.
     static func clear(_ message: UnsafeMutablePointer<msghdr>) {
-        message.pointee.msg_namelen = 0
+        if message.pointee.msg_name != nil { message.pointee.msg_namelen = 0 }
         message.pointee.msg_controllen = 0
         message.pointee.msg_flags = 0
     }
@@ -178,8 +179,6 @@ struct MessageParts {
             let room = Int(message.pointee.msg_namelen)
             if address.count > 0, let base = address.baseAddress { memcpy(name, base, min(room, address.count)) }
             message.pointee.msg_namelen = socklen_t(address.count)
-        } else {
-            message.pointee.msg_namelen = 0
         }
         let room = message.pointee.msg_control == nil ? 0 : Int(message.pointee.msg_controllen)
         var used = 0

@@ -182,7 +182,6 @@ extension Frontend {
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
-        if cursor.isFaulty { return -Int(EFAULT) }
         let socket = handle.datagram
         let lock = handle.status.receiveLock
         let held = lock.acquire(socket.plain.tag, placeholder: socket.plain.placeholder)
@@ -210,6 +209,7 @@ extension Frontend {
             guard let record else { return -Int(EIO) }
             if !held.isReentered { _ = socket.tidy() }
             let room = min(cursor.total, Int(record.payload))
+            guard cursor.isAccessible(room, writing: true) else { return -Int(EFAULT) }
             let start = Int(DatagramRecord.headSize)
             cursor.store(UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start &+ room)]))
             if let message {
