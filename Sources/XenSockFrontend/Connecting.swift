@@ -32,9 +32,13 @@ extension Frontend {
         _ = Session.opened()
         // A handler that connects the same socket does so before this or behind it.
         let mask = Kernel.blockSignals()
+        var isAnothers = false
+        if case .connecting = status.state { isAnothers = true }
         let result = begin(handle, mask, to: address, blocking: blocking)
         Kernel.restoreSignals(mask)
-        return result ?? reported(handle, socket.awaitConnect())
+        if let result { return result }
+        let waited = reported(handle, socket.awaitConnect())
+        return waited == -Int(EINPROGRESS) && isAnothers ? -Int(EALREADY) : waited
     }
 
     /// connect(2) of a stream socket, as far as the service's answer, with signals blocked.

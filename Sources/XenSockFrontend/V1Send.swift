@@ -14,7 +14,7 @@ extension V1StreamSocket {
         case .connecting:
             if !blocking { return -Int(EAGAIN) }
             let error = awaitConnect()
-            if error < 0 { return error }
+            if error < 0 { return error == -Int(EINPROGRESS) ? -Int(EAGAIN) : error }
         case .open, .listening, .free: return -Int(EPIPE)
         case .failedConnect, .reset: return broken()
         }

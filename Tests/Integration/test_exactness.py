@@ -15,6 +15,7 @@ TABLE = {
     "bad_addresses_are_errors": ("faults",),
     "bad_arguments_are_told_in_the_kernels_order": ("bad_arguments",),
     "names_of_datagrams_have_the_kernels_bounds": ("message_names",),
+    "time_limits_are_inherited_and_hold_for_a_connect_under_way": ("time_limits",),
     "urgent_data_is_marked_and_signalled": ("urgent",),
     "signals_drive_input_and_output": ("async_io",),
     "every_wait_tells_every_state": ("epoll_states",),
