@@ -221,6 +221,10 @@ extension Frontend {
             if case .accepted(let name, let empty, let arrivals) = response.payload {
                 if empty { socket.clearArrivals(arrivals, mask) }
                 peer = name
+                // As one that cannot be decoded; the connection is lost.
+                if response.ret == 0, !listener.status.mayName(name) {
+                    return Response(requestID: 0, command: 0, ret: -EIO, id: id)
+                }
             }
             return response
         }

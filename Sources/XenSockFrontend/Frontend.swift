@@ -174,7 +174,7 @@ public enum Frontend {
         guard UserMemory.isAccessible(address, min(Int(length.pointee), 16), writing: true) else { return -Int(EFAULT) }
         if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
         let known = KnownNames(handle)
-        if let name = known?.name(peer: peer) {
+        if let name = known?.name(peer: peer), handle.status.mayName(name) {
             length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
             return 0
         }
@@ -182,7 +182,7 @@ public enum Frontend {
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
         if response.ret != 0 { return Int(response.ret) }
-        guard let name = response.address else { return -Int(EIO) }
+        guard let name = response.address, handle.status.mayName(name) else { return -Int(EIO) }
         if let now { known?.store(name, peer: peer, now: now) }
         length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
         return 0

@@ -18,7 +18,8 @@ extension Frontend {
         switch handle.status.state {
         case .free: return -Int(EBADF)
         case .listening: return -Int(EINVAL)
-        case .open, .connecting, .failedConnect: return Int(command(handle, .relay(id: handle.entry.id), mask: mask).ret)
+        case .open, .connecting, .failedConnect:
+            return Int(command(handle, .relay(id: handle.entry.id), mask: mask).ret)
         case .connected, .reset: return relayConnected(handle, mask)
         }
     }
