@@ -86,6 +86,17 @@ struct HostileBackendTests {
         #expect(fixture.receive(10, MSG_DONTWAIT).result == -Int(EIO))
     }
 
+    @Test func tokensWithoutEndAreNotFrozen() {
+        let fixture = SocketFixture()
+        fixture.steps = false
+        fixture.domain.before = { _ in _ = fixture.placeholder.send(from: .service, 255) }
+        #expect(!fixture.socket(fixture.domain).freezeTokens())
+        #expect(!fixture.inProducer.has(InProducer.unsettled))
+        fixture.domain.before = { _ in }
+        #expect(fixture.socket(fixture.domain).freezeTokens())
+        #expect(fixture.placeholder.unread(at: .program) == 0 && fixture.inProducer.has(InProducer.unsettled))
+    }
+
     // MARK: pvcalls1
 
     /// Receives without waiting while the backend does `disturb` before each operation of the domain.

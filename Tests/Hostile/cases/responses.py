@@ -155,8 +155,8 @@ CASES = [
         for length in (0, 2, 15, 17, 28, 128)
     ],
     *[
-        Case(f"a queue of {value}", "socket connect send:100 unsent unread", f"unread={allowed} unsent={allowed}|99|100",
-             echoes=False, requests=queue(value))
+        Case(f"a queue of {value}", "socket connect send:100 unsent unread",
+             f"unread={allowed} unsent={allowed}|99|100", echoes=False, requests=queue(value))
         for value, allowed in ((0, "0"), (-1, "0"), (-200, "0"), (-(2**31), "0"), (2**31 - 1, str(2**31 - 1)))
     ],
     Case("an address, and little room", "socket connect sockname:2 peername:15 sockname:0",
