@@ -67,8 +67,8 @@ extension Frontend {
         case .open, .failedConnect, .free:
             break
         }
-        relayIfStandard(handle, as: handle.fd)
-        socket.prepareConnect()
+        relayIfStandard(handle, as: handle.fd, mask: mask)
+        socket.prepareConnect(mask)
         status.set(StatusLine.Flag.failureReported, false)
         prepareRing(handle)
         let response = command(handle, connectRequest(handle, address), mask: mask)
@@ -77,7 +77,7 @@ extension Frontend {
         if !blocking {
             // Also when it is decided already: so TCP does, and OUT and SO_ERROR tell.
             status.set(connectUnreported, true)
-            if response.ret != 0 { _ = socket.obstructUntilDecided() }
+            if response.ret != 0 { _ = socket.obstructUntilDecided(mask) }
             return -Int(EINPROGRESS)
         }
         return nil
@@ -223,8 +223,12 @@ extension Frontend {
                     id: listener.entry.id, newID: id, ring: .indexesPage(Session.indexesReference(state, port)),
                     eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {
-                if empty { socket.clearArrivals(arrivals) }
+                if empty { socket.clearArrivals(arrivals, mask) }
                 peer = name
+                // As one that cannot be decoded; the connection is lost.
+                if response.ret == 0, !listener.status.mayName(name) {
+                    return Response(requestID: 0, command: 0, ret: -EIO, id: id)
+                }
             }
             return response
         }
@@ -266,10 +270,12 @@ extension Frontend {
 extension StreamSocket {
     /// Makes the socket ready for another connect after one that failed: no token, all words zero but for a filler
     /// that the backend still owes.
-    func prepareConnect() {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func prepareConnect(_ mask: UInt64 = Kernel.unblocked) {
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         if isGone { return }
         let value = ring.producerValue()
@@ -321,11 +327,13 @@ extension StreamSocket {
 
     /// The backend saw an empty queue when `arrivals` stood in the producer word: clears the tokens, unless a
     /// connection arrived since.
-    func clearArrivals(_ arrivals: UInt32) {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func clearArrivals(_ arrivals: UInt32, _ mask: UInt64 = Kernel.unblocked) {
         var socket = self
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         socket.settleHold()
         if socket.isGone { return }

@@ -215,12 +215,16 @@ extension Frontend {
             if let message {
                 let address = Int(record.addressOffset)
                 let control = Int(record.controlOffset)
+                let name = UnsafeRawBufferPointer(rebasing: bytes[address..<(address &+ Int(record.address))])
+                // A message of the queue need not have one.
+                if name.count > 0, !handle.status.mayName(name) { return -Int(EIO) }
                 MessageParts(
-                    address: UnsafeRawBufferPointer(rebasing: bytes[address..<(address &+ Int(record.address))]),
+                    address: name,
                     control: UnsafeRawBufferPointer(rebasing: bytes[control..<(control &+ Int(record.control))])
-                ).store(
-                    message,
-                    flags: Int32(bitPattern: record.flags) | (room < Int(record.payload) ? Int32(MSG_TRUNC) : 0))
+                ).copy(
+                    to: message,
+                    flags: Int32(bitPattern: record.flags) | (room < Int(record.payload) ? Int32(MSG_TRUNC) : 0)
+                ).store(message)
             }
             return room
         }

@@ -173,12 +173,12 @@ public enum Frontend {
     ) -> Int {
         if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
         let known = KnownNames(handle)
-        if let name = known?.name(peer: peer) { return deliver(name, address, length) }
+        if let name = known?.name(peer: peer), handle.status.mayName(name) { return deliver(name, address, length) }
         let now = known?.now
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
         if response.ret != 0 { return Int(response.ret) }
-        guard let name = response.address else { return -Int(EIO) }
+        guard let name = response.address, handle.status.mayName(name) else { return -Int(EIO) }
         if let now { known?.store(name, peer: peer, now: now) }
         return deliver(name, address, length)
     }

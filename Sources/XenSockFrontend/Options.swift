@@ -299,7 +299,8 @@ extension Frontend {
         let response = command(handle, .ioctl(id: handle.entry.id, request: UInt32(truncatingIfNeeded: request)))
         if response.ret != 0 { return Int(response.ret) }
         guard case .value(let value) = response.payload else { return -Int(EIO) }
-        argument.storeBytes(of: value &+ (ring ?? 0), as: Int32.self)
+        let bytes = max(0, Int(value) &+ Int(ring ?? 0))
+        argument.storeBytes(of: Int32(truncatingIfNeeded: min(bytes, Int(Int32.max))), as: Int32.self)
         return 0
     }
 }

@@ -218,10 +218,12 @@ extension StreamSocket {
     }
 
     /// Makes the placeholder not writable unless the connect is decided. Returns whether it is.
-    func obstructUntilDecided() -> Bool {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func obstructUntilDecided(_ mask: UInt64 = Kernel.unblocked) -> Bool {
         let ring = output
         let lock = status.sendLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         // What the port has become shows in its state.
         if isGone { return true }
