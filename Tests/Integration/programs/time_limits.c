@@ -20,7 +20,8 @@ static struct timespec start;
 // That the call, begun at `start`, took about as long as told.
 static void took(int milliseconds) {
     long waited = since(&start);
-    print(" %s\n", waited >= milliseconds - 10 && waited < milliseconds + 1500 ? "as long as told" : "not as long as told");
+    int isRight = waited >= milliseconds - 10 && waited < milliseconds + 1500;
+    print(" %s\n", isRight ? "as long as told" : "not as long as told");
     clock_gettime(CLOCK_MONOTONIC, &start);
 }
 
