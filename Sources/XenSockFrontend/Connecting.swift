@@ -32,9 +32,13 @@ extension Frontend {
         _ = Session.opened()
         // A handler that connects the same socket does so before this or behind it.
         let mask = Kernel.blockSignals()
+        var isAnothers = false
+        if case .connecting = status.state { isAnothers = true }
         let result = begin(handle, mask, to: address, blocking: blocking)
         Kernel.restoreSignals(mask)
-        return result ?? reported(handle, socket.awaitConnect())
+        if let result { return result }
+        let waited = reported(handle, socket.awaitConnect())
+        return waited == -Int(EINPROGRESS) && isAnothers ? -Int(EALREADY) : waited
     }
 
     /// connect(2) of a stream socket, as far as the service's answer, with signals blocked.
@@ -63,8 +67,8 @@ extension Frontend {
         case .open, .failedConnect, .free:
             break
         }
-        relayIfStandard(handle, as: handle.fd)
-        socket.prepareConnect()
+        relayIfStandard(handle, as: handle.fd, mask: mask)
+        socket.prepareConnect(mask)
         status.set(StatusLine.Flag.failureReported, false)
         prepareRing(handle)
         let response = command(handle, connectRequest(handle, address), mask: mask)
@@ -73,7 +77,7 @@ extension Frontend {
         if !blocking {
             // Also when it is decided already: so TCP does, and OUT and SO_ERROR tell.
             status.set(connectUnreported, true)
-            if response.ret != 0 { _ = socket.obstructUntilDecided() }
+            if response.ret != 0 { _ = socket.obstructUntilDecided(mask) }
             return -Int(EINPROGRESS)
         }
         return nil
@@ -219,8 +223,12 @@ extension Frontend {
                     id: listener.entry.id, newID: id, ring: .indexesPage(Session.indexesReference(state, port)),
                     eventChannel: EventChannelPort(port)))
             if case .accepted(let name, let empty, let arrivals) = response.payload {
-                if empty { socket.clearArrivals(arrivals) }
+                if empty { socket.clearArrivals(arrivals, mask) }
                 peer = name
+                // As one that cannot be decoded; the connection is lost.
+                if response.ret == 0, !listener.status.mayName(name) {
+                    return Response(requestID: 0, command: 0, ret: -EIO, id: id)
+                }
             }
             return response
         }
@@ -251,21 +259,9 @@ extension Frontend {
             new.status.setLowWater(lowWater)
             new.status.linger.store(linger)
         }
-        guard let address else { return Int(fd) }
-        var error = 0
-        if let length, UserMemory.isWritable(length) {
-            let room = Int(Int32(bitPattern: length.pointee))
-            if room < 0 {
-                error = -Int(EINVAL)
-            } else if UserMemory.isAccessible(address, min(room, peer.length), writing: true) {
-                length.pointee = socklen_t(peer.copy(to: address, capacity: room))
-                return Int(fd)
-            } else {
-                error = -Int(EFAULT)
-            }
-        } else {
-            error = -Int(EFAULT)
-        }
+        guard address != nil else { return Int(fd) }
+        let error = deliver(peer, address, length)
+        if error == 0 { return Int(fd) }
         _ = close(fd)
         return error
     }
@@ -274,10 +270,12 @@ extension Frontend {
 extension StreamSocket {
     /// Makes the socket ready for another connect after one that failed: no token, all words zero but for a filler
     /// that the backend still owes.
-    func prepareConnect() {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func prepareConnect(_ mask: UInt64 = Kernel.unblocked) {
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         if isGone { return }
         let value = ring.producerValue()
@@ -329,11 +327,13 @@ extension StreamSocket {
 
     /// The backend saw an empty queue when `arrivals` stood in the producer word: clears the tokens, unless a
     /// connection arrived since.
-    func clearArrivals(_ arrivals: UInt32) {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func clearArrivals(_ arrivals: UInt32, _ mask: UInt64 = Kernel.unblocked) {
         var socket = self
         let ring = input
         let lock = status.receiveLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         socket.settleHold()
         if socket.isGone { return }

@@ -23,7 +23,6 @@ extension DatagramSocket {
         _ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32, message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         guard let cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
-        if cursor.isFaulty { return -Int(EFAULT) }
         guard hasRing else { return plain.isGone ? StreamSocket<Domain>.isGoneNow : -Int(EIO) }
         let peek = flags & Int32(MSG_PEEK) != 0
         let ring = plain.input
@@ -64,8 +63,9 @@ extension DatagramSocket {
                     result = -Int(EIO)
                     break
                 }
-                let received = copy(record, ring, view, to: cursor, flags, message)
-                if peek {
+                var lengths = MessageLengths()
+                let received = copy(record, ring, view, to: cursor, flags, message, &lengths)
+                if peek || received == -Int(EIO) {
                     guard ring.isCurrent(view) else { continue }
                 } else {
                     guard let consumption = try? ring.consume(view, record.size) else {
@@ -76,6 +76,7 @@ extension DatagramSocket {
                     if mustNotify { plain.notify() }
                     if !held.isReentered { _ = tidy() }
                 }
+                if received >= 0, let message { lengths.store(message) }
                 result = received
                 break
             }
@@ -129,39 +130,59 @@ extension DatagramSocket {
 
     /// Copies a record's parts to the program.
     ///
-    /// - Returns: recvmsg(2)'s result.
+    /// - Parameter lengths: takes what `message` is to say of them once it is known that this was the next record.
+    /// - Returns: recvmsg(2)'s result; -EIO if the address is none that the socket's kernel gives.
     private func copy(
         _ record: DatagramRecord, _ ring: InRingFront, _ view: InRingFront.View, to cursor: VectorCursor,
-        _ flags: Int32, _ message: UnsafeMutablePointer<msghdr>?
+        _ flags: Int32, _ message: UnsafeMutablePointer<msghdr>?, _ lengths: inout MessageLengths
     ) -> Int {
         var cursor = cursor
         let room = UInt32(truncatingIfNeeded: min(cursor.total, Int(record.payload)))
+        // The datagram is lost with it.
+        guard cursor.isAccessible(Int(room), writing: true) else { return -Int(EFAULT) }
         let payload = ring.bytes(view, skip: DatagramRecord.headSize, limit: room)
         cursor.store(payload.first)
         cursor.store(payload.second)
         let isCut = room < record.payload
+        var isPossible = true
         if let message {
             // In two pieces: what is larger than 1024 bytes would come from malloc(3).
             withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 8) { control in
                 withUnsafeTemporaryAllocation(byteCount: 128, alignment: 8) { address in
                     ring.bytes(view, skip: record.controlOffset, limit: record.control).copy(to: control.baseAddress!)
                     ring.bytes(view, skip: record.addressOffset, limit: record.address).copy(to: address.baseAddress!)
-                    MessageParts(
-                        address: UnsafeRawBufferPointer(rebasing: address[0..<Int(record.address)]),
-                        control: UnsafeRawBufferPointer(rebasing: control[0..<Int(record.control)])
+                    let name = UnsafeRawBufferPointer(rebasing: address[0..<Int(record.address)])
+                    isPossible = status.mayName(name)
+                    guard isPossible else { return }
+                    lengths = MessageParts(
+                        address: name, control: UnsafeRawBufferPointer(rebasing: control[0..<Int(record.control)])
                     )
-                    .store(message, flags: Int32(bitPattern: record.flags) | (isCut ? Int32(MSG_TRUNC) : 0))
+                    .copy(to: message, flags: Int32(bitPattern: record.flags) | (isCut ? Int32(MSG_TRUNC) : 0))
                 }
             }
         }
+        if !isPossible { return -Int(EIO) }
         return flags & Int32(MSG_TRUNC) != 0 ? Int(record.payload) : Int(room)
     }
 
     /// What recvmsg(2) says of a message without name and control.
     static func clear(_ message: UnsafeMutablePointer<msghdr>) {
-        message.pointee.msg_namelen = 0
+        if message.pointee.msg_name != nil { message.pointee.msg_namelen = 0 }
         message.pointee.msg_controllen = 0
         message.pointee.msg_flags = 0
+    }
+}
+
+/// What a received message says of itself beside its bytes.
+struct MessageLengths {
+    var name: socklen_t = 0
+    var control = 0
+    var flags: Int32 = 0
+
+    func store(_ message: UnsafeMutablePointer<msghdr>) {
+        if message.pointee.msg_name != nil { message.pointee.msg_namelen = name }
+        message.pointee.msg_controllen = control
+        message.pointee.msg_flags = flags
     }
 }
 
@@ -170,16 +191,18 @@ struct MessageParts {
     let address: UnsafeRawBufferPointer
     let control: UnsafeRawBufferPointer
 
-    /// Stores them as recvmsg(2) does: an address is cut to the room and reported whole, a control message is cut and
+    /// Copies them as recvmsg(2) does: an address is cut to the room and reported whole, a control message is cut and
     /// reported as such.
-    func store(_ message: UnsafeMutablePointer<msghdr>, flags: Int32) {
-        var flags = flags
+    ///
+    /// - Parameter message: its lengths are the program's rooms, and are left: what is copied may not have been next, and
+    ///   another come in its place.
+    /// - Returns: the lengths that recvmsg(2) gives back.
+    func copy(to message: UnsafeMutablePointer<msghdr>, flags: Int32) -> MessageLengths {
+        var result = MessageLengths(flags: flags)
         if let name = message.pointee.msg_name {
             let room = Int(message.pointee.msg_namelen)
             if address.count > 0, let base = address.baseAddress { memcpy(name, base, min(room, address.count)) }
-            message.pointee.msg_namelen = socklen_t(address.count)
-        } else {
-            message.pointee.msg_namelen = 0
+            result.name = socklen_t(address.count)
         }
         let room = message.pointee.msg_control == nil ? 0 : Int(message.pointee.msg_controllen)
         var used = 0
@@ -188,18 +211,29 @@ struct MessageParts {
         while offset &+ head <= control.count, let from = control.baseAddress {
             let length = Int(truncatingIfNeeded: (from + offset).loadUnaligned(as: UInt64.self))
             guard length >= head, length <= control.count &- offset else { break }
+            let next = offset &+ (length &+ 7) & ~7
+            if Self.isOfUnixSockets((from + offset + 8).loadUnaligned(as: UInt64.self)) {
+                offset = next
+                continue
+            }
             guard let to = message.pointee.msg_control, room &- used >= head else {
-                flags |= Int32(MSG_CTRUNC)
+                result.flags |= Int32(MSG_CTRUNC)
                 break
             }
             let stored = min(length, room &- used)
-            if stored < length { flags |= Int32(MSG_CTRUNC) }
+            if stored < length { result.flags |= Int32(MSG_CTRUNC) }
             memcpy(to + used, from + offset, stored)
             (to + used).storeBytes(of: UInt64(stored), as: UInt64.self)
             used &+= min((length &+ 7) & ~7, room &- used)
-            offset &+= (length &+ 7) & ~7
+            offset = next
         }
-        message.pointee.msg_controllen = used
-        message.pointee.msg_flags = flags
+        result.control = used
+        return result
+    }
+
+    /// Whether a level and a type behind it are SOL_SOCKET's SCM_RIGHTS, SCM_CREDENTIALS, SCM_SECURITY or SCM_PIDFD, which
+    /// no datagram of the network has. Programs close whatever descriptors a message names.
+    private static func isOfUnixSockets(_ levelAndType: UInt64) -> Bool {
+        UInt32(truncatingIfNeeded: levelAndType) == UInt32(SOL_SOCKET) && (1...4).contains(levelAndType >> 32)
     }
 }

@@ -182,7 +182,6 @@ extension Frontend {
         message: UnsafeMutablePointer<msghdr>?
     ) -> Int {
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
-        if cursor.isFaulty { return -Int(EFAULT) }
         let socket = handle.datagram
         let lock = handle.status.receiveLock
         let held = lock.acquire(socket.plain.tag, placeholder: socket.plain.placeholder)
@@ -210,17 +209,22 @@ extension Frontend {
             guard let record else { return -Int(EIO) }
             if !held.isReentered { _ = socket.tidy() }
             let room = min(cursor.total, Int(record.payload))
+            guard cursor.isAccessible(room, writing: true) else { return -Int(EFAULT) }
             let start = Int(DatagramRecord.headSize)
             cursor.store(UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start &+ room)]))
             if let message {
                 let address = Int(record.addressOffset)
                 let control = Int(record.controlOffset)
+                let name = UnsafeRawBufferPointer(rebasing: bytes[address..<(address &+ Int(record.address))])
+                // A message of the queue need not have one.
+                if name.count > 0, !handle.status.mayName(name) { return -Int(EIO) }
                 MessageParts(
-                    address: UnsafeRawBufferPointer(rebasing: bytes[address..<(address &+ Int(record.address))]),
+                    address: name,
                     control: UnsafeRawBufferPointer(rebasing: bytes[control..<(control &+ Int(record.control))])
-                ).store(
-                    message,
-                    flags: Int32(bitPattern: record.flags) | (room < Int(record.payload) ? Int32(MSG_TRUNC) : 0))
+                ).copy(
+                    to: message,
+                    flags: Int32(bitPattern: record.flags) | (room < Int(record.payload) ? Int32(MSG_TRUNC) : 0)
+                ).store(message)
             }
             return room
         }

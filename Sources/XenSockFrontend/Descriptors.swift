@@ -328,7 +328,8 @@ enum Descriptors {
 
     /// close_range(2), sparing the library's own descriptors.
     static func closeRange(_ first: UInt32, _ last: UInt32, _ flags: UInt32) -> Int {
-        if first > last { return -Int(EINVAL) }
+        // Flags that the kernel does not know: before anything is closed.
+        if first > last || flags & ~6 != 0 { return -Int(EINVAL) }
         let closeOnExec: UInt32 = 4
         if flags & closeOnExec == 0, !Session.isBorrowed { closeSockets(first, last) }
         var start = first

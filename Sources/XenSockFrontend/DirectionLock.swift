@@ -29,20 +29,23 @@ public struct DirectionLock {
 
     /// Takes the lock for the thread that `tag` names (session id << 32 | thread id), waiting as long as others hold it.
     ///
-    /// - Parameter placeholder: the caller's, who may owe it a filler, or leave tokens in it; -1 without one.
+    /// - Parameters:
+    ///   - placeholder: the caller's, who may owe it a filler, or leave tokens in it; -1 without one.
+    ///   - mask: the program's signal mask, if the caller has blocked signals: a lock that no one lets go of must not keep
+    ///     the program from being ended.
     @inlinable @inline(__always)
-    public func acquire(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
+    public func acquire(_ tag: UInt64, placeholder: Int32 = -1, mask: UInt64 = Kernel.unblocked) -> Acquisition {
         if xs_held_top() != 0 { AbandonedLocks.release(tag) }
-        return acquireSecond(tag, placeholder: placeholder)
+        return acquireSecond(tag, placeholder: placeholder, mask: mask)
     }
 
     /// As `acquire`, for a call that holds the socket's other lock: what that one looks like is a lock of a call that was
     /// left, for no signal handler lies between.
     @inlinable @inline(__always)
-    public func acquireSecond(_ tag: UInt64, placeholder: Int32 = -1) -> Acquisition {
+    public func acquireSecond(_ tag: UInt64, placeholder: Int32 = -1, mask: UInt64 = Kernel.unblocked) -> Acquisition {
         xs_push_held(word.address, placeholder)
         if word.compareExchange(0, tag) { return .free }
-        return contended(tag)
+        return contended(tag, mask)
     }
 
     @inlinable @inline(__always)
@@ -53,7 +56,7 @@ public struct DirectionLock {
     }
 
     @usableFromInline
-    func contended(_ tag: UInt64) -> Acquisition {
+    func contended(_ tag: UInt64, _ mask: UInt64) -> Acquisition {
         #if !hasFeature(Embedded)
             // Only the service can have written there.
             if AgentFrontend.isAlone {
@@ -77,6 +80,7 @@ public struct DirectionLock {
                 Kernel.sleep(nanoseconds: round < 128 ? 20_000 : 500_000)
             }
             round &+= 1
+            if round % 256 == 0 { Signals.admitDefaults(mask) }
         }
     }
 }

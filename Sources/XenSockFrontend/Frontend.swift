@@ -141,6 +141,8 @@ public enum Frontend {
             return sendElsewhere(
                 handle, vectors, count, flags: flags, address: address, length: length, control: control)
         }
+        // What the kernel answers with net.ipv4.tcp_fastopen at 0: programs then connect first.
+        if flags & 0x2000_0000 /* MSG_FASTOPEN */ != 0 { return -Int(EOPNOTSUPP) }
         var result: Int
         if flags & Int32(MSG_OOB) != 0 {
             result = Urgent.send(handle, vectors, count, flags: flags)
@@ -169,22 +171,30 @@ public enum Frontend {
         _ handle: SocketHandle, peer: Bool, _ address: UnsafeMutableRawPointer?,
         _ length: UnsafeMutablePointer<socklen_t>?
     ) -> Int {
-        guard let address, let length, UserMemory.isWritable(length) else { return -Int(EFAULT) }
-        if Int32(bitPattern: length.pointee) < 0 { return -Int(EINVAL) }
-        guard UserMemory.isAccessible(address, min(Int(length.pointee), 16), writing: true) else { return -Int(EFAULT) }
         if handle.isV1 { return v1Name(handle, peer: peer, address, length) }
         let known = KnownNames(handle)
-        if let name = known?.name(peer: peer) {
-            length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
-            return 0
-        }
+        if let name = known?.name(peer: peer), handle.status.mayName(name) { return deliver(name, address, length) }
         let now = known?.now
         let response = command(
             handle, peer ? .getpeername(id: handle.entry.id) : .getsockname(id: handle.entry.id))
         if response.ret != 0 { return Int(response.ret) }
-        guard let name = response.address else { return -Int(EIO) }
+        guard let name = response.address, handle.status.mayName(name) else { return -Int(EIO) }
         if let now { known?.store(name, peer: peer, now: now) }
-        length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
+        return deliver(name, address, length)
+    }
+
+    /// Stores a name where the program wants it, as the kernel's move_addr_to_user: cut to its room, told whole.
+    ///
+    /// - Returns: 0 or a negative errno.
+    @inline(never)
+    static func deliver(
+        _ name: SocketAddress, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutablePointer<socklen_t>?
+    ) -> Int {
+        guard let length, UserMemory.isWritable(length) else { return -Int(EFAULT) }
+        let room = Int(Int32(bitPattern: length.pointee))
+        if room < 0 { return -Int(EINVAL) }
+        guard UserMemory.isAccessible(address, min(room, name.length), writing: true) else { return -Int(EFAULT) }
+        length.pointee = socklen_t(address.map { name.copy(to: $0, capacity: room) } ?? name.length)
         return 0
     }
 

@@ -56,18 +56,30 @@ extension Frontend {
         default: break
         }
         let size = Resolver.InterfaceControlQuery.structureSize
+        // The arguments of others may be smaller, and are not looked at: the service says what it makes of the request.
+        let isStructure = hasStructure(request)
+        if isStructure, !UserMemory.isAccessible(argument, size, writing: true) { return -Int(EFAULT) }
         var number = UInt32(truncatingIfNeeded: request)
         return withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { structure -> Int in
+            memset(structure.baseAddress!, 0, size)
+            if isStructure { memcpy(structure.baseAddress!, argument, size) }
             let answer = withUnsafeBytes(of: &number) {
-                ask(
-                    kind: .interfaceControl, $0, UnsafeRawBufferPointer(start: argument, count: size),
-                    into: structure)
+                ask(kind: .interfaceControl, $0, UnsafeRawBufferPointer(structure), into: structure)
             }
             if isOwnDomains(answer) { return ownControl(request, argument) }
             if answer.status != 0 { return 0 &- Int(answer.error) }
-            guard answer.length >= size else { return -Int(EPROTO) }
+            guard isStructure, answer.length >= size else { return -Int(EPROTO) }
             memcpy(argument, structure.baseAddress!, size)
             return 0
+        }
+    }
+
+    /// Whether a request is one of those that only ask, with a `struct ifreq`.
+    private static func hasStructure(_ request: UInt) -> Bool {
+        switch request {
+        // SIOCGIFNAME, -FLAGS, -ADDR, -DSTADDR, -BRDADDR, -NETMASK, -METRIC, -MTU, -HWADDR, -INDEX, -TXQLEN, -MAP.
+        case 0x8910, 0x8913, 0x8915, 0x8917, 0x8919, 0x891b, 0x891d, 0x8921, 0x8927, 0x8933, 0x8942, 0x8970: true
+        default: false
         }
     }
 

@@ -17,6 +17,7 @@ extension Frontend {
         guard let value, UserMemory.isAccessible(value, min(Int(capacity), 4), writing: true) else {
             return capacity == 0 && value == nil ? getOptionWithoutRoom(handle, level, name, length) : -Int(EFAULT)
         }
+        let name = oldTimeout(level, name)
         if level == SOL_SOCKET {
             switch name {
             case SO_ERROR:
@@ -78,11 +79,17 @@ extension Frontend {
         }
     }
 
+    /// SO_RCVTIMEO_NEW (66) and SO_SNDTIMEO_NEW (67) have the older names' structure on 64-bit machines.
+    private static func oldTimeout(_ level: Int32, _ name: Int32) -> Int32 {
+        level == SOL_SOCKET && (name == 66 || name == 67) ? name &- 66 &+ Int32(SO_RCVTIMEO) : name
+    }
+
     /// setsockopt(2).
     public static func setOption(
         _ handle: SocketHandle, level: Int32, name: Int32, _ value: UnsafeRawPointer?, length: UInt32
     ) -> Int {
         if Int32(bitPattern: length) < 0 { return -Int(EINVAL) }
+        let name = oldTimeout(level, name)
         // No option that is not refused is longer; what reads less ignores the rest.
         let length = min(length, UInt32(ArgumentArea.slotSize))
         if level == SOL_SOCKET, name == Int32(SO_RCVTIMEO) || name == Int32(SO_SNDTIMEO) {
@@ -164,6 +171,25 @@ extension Frontend {
         let limit = listener.status.sendLimit
         if limit != BufferLimit.none { accepted.status.setSendLimit(limit) }
         if listener.status.has(StatusLine.Flag.plainTCP) { accepted.status.set(StatusLine.Flag.plainTCP, true) }
+        inheritTimeout(accepted, Int32(SO_RCVTIMEO), listener.status.receiveTimeout, accepted.status.receiveTimeout)
+        inheritTimeout(accepted, Int32(SO_SNDTIMEO), listener.status.sendTimeout, accepted.status.sendTimeout)
+    }
+
+    @inline(never)
+    private static func inheritTimeout(
+        _ accepted: SocketHandle, _ name: Int32, _ listeners: SharedWord64, _ own: SharedWord64
+    ) {
+        let nanoseconds = listeners.load()
+        if nanoseconds == 0 { return }
+        // Below a microsecond: see `setTimeout`.
+        var time = timeval(tv_sec: -1, tv_usec: 0)
+        if nanoseconds >= 1000 {
+            time = timeval(
+                tv_sec: Int(truncatingIfNeeded: nanoseconds / 1_000_000_000),
+                tv_usec: Int(truncatingIfNeeded: nanoseconds % 1_000_000_000 / 1000))
+        }
+        let size = UInt32(MemoryLayout<timeval>.size)
+        if Kernel.setOption(accepted.fd, Int32(SOL_SOCKET), name, &time, size) == 0 { own.store(nanoseconds) }
     }
 
     /// SO_RCVTIMEO and SO_SNDTIMEO bound the frontend's own waits; the first is the placeholder's too, since the kernel
@@ -273,7 +299,8 @@ extension Frontend {
         let response = command(handle, .ioctl(id: handle.entry.id, request: UInt32(truncatingIfNeeded: request)))
         if response.ret != 0 { return Int(response.ret) }
         guard case .value(let value) = response.payload else { return -Int(EIO) }
-        argument.storeBytes(of: value &+ (ring ?? 0), as: Int32.self)
+        let bytes = max(0, Int(value) &+ Int(ring ?? 0))
+        argument.storeBytes(of: Int32(truncatingIfNeeded: min(bytes, Int(Int32.max))), as: Int32.self)
         return 0
     }
 }

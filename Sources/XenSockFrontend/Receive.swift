@@ -19,9 +19,17 @@ extension StreamSocket {
     private mutating func received(_ vectors: UnsafePointer<iovec>, _ count: Int, flags: Int32) -> Int {
         if flags & Int32(MSG_ERRQUEUE) != 0 { return -Int(EAGAIN) }
         guard var cursor = VectorCursor(vectors, count) else { return -Int(EINVAL) }
+        var limit = ReceiveLimit()
         switch status.state {
         case .connected, .reset: break
         case .open, .listening, .free: return isGone ? Self.isGoneNow : -Int(ENOTCONN)
+        case .connecting where flags & Int32(MSG_DONTWAIT) == 0 && !status.has(StatusLine.Flag.nonBlocking):
+            let result = awaitDecision(&limit.deadline, limit: status.receiveTimeout)
+            if result < 0 { return result }
+            switch status.state {
+            case .connected, .reset: break
+            default: return isGone ? Self.isGoneNow : receiveUnconnected(flags)
+            }
         case .connecting, .failedConnect: return isGone ? Self.isGoneNow : receiveUnconnected(flags)
         }
         let peek = flags & Int32(MSG_PEEK) != 0
@@ -45,7 +53,6 @@ extension StreamSocket {
         // not keep the call for ever.
         var fruitless = 0
         var wakes = VainWakes()
-        var limit = ReceiveLimit()
         while true {
             guard fruitless < Self.fruitlessLimit, let view = try? ring.view() else {
                 lock.release(held)

@@ -9,27 +9,30 @@ extension Frontend {
     /// Makes a socket usable by whoever has its descriptor and not this library. A socket whose connect is not decided
     /// becomes so when it is.
     ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
     /// - Returns: 0; -EOPNOTSUPP for what cannot be relayed; another negative errno, and the socket is as before.
     @discardableResult
-    public static func relay(_ handle: SocketHandle) -> Int {
+    public static func relay(_ handle: SocketHandle, mask: UInt64? = nil) -> Int {
         if handle.isRelayed { return 0 }
         guard handle.canBeRelayed else { return -Int(EOPNOTSUPP) }
         switch handle.status.state {
         case .free: return -Int(EBADF)
         case .listening: return -Int(EINVAL)
-        case .open, .connecting, .failedConnect: return Int(command(handle, .relay(id: handle.entry.id)).ret)
-        case .connected, .reset: return relayConnected(handle)
+        case .open, .connecting, .failedConnect:
+            return Int(command(handle, .relay(id: handle.entry.id), mask: mask).ret)
+        case .connected, .reset: return relayConnected(handle, mask)
         }
     }
 
-    private static func relayConnected(_ handle: SocketHandle) -> Int {
+    private static func relayConnected(_ handle: SocketHandle, _ blocked: UInt64?) -> Int {
         // A handler that received or sent on this socket meanwhile would find what is half done.
-        let mask = Kernel.blockSignals()
-        defer { Kernel.restoreSignals(mask) }
+        let now = Kernel.blockSignals()
+        defer { Kernel.restoreSignals(now) }
+        let mask = blocked ?? now
         let socket = handle.socket
         let (receiving, sending) = (handle.status.receiveLock, handle.status.sendLock)
-        let reader = receiving.acquire(socket.tag, placeholder: socket.placeholder)
-        let writer = sending.acquireSecond(socket.tag, placeholder: socket.placeholder)
+        let reader = receiving.acquire(socket.tag, placeholder: socket.placeholder, mask: mask)
+        let writer = sending.acquireSecond(socket.tag, placeholder: socket.placeholder, mask: mask)
         defer {
             sending.release(writer)
             receiving.release(reader)
@@ -39,7 +42,7 @@ extension Frontend {
         if socket.isGone { return -Int(EBADF) }
         if handle.isRelayed { return 0 }
         guard socket.freezeTokens() else { return -Int(EIO) }
-        let result = Int(command(handle, .relay(id: handle.entry.id)).ret)
+        let result = Int(command(handle, .relay(id: handle.entry.id), mask: mask).ret)
         guard result == 0 else {
             socket.settleTokens(socket.input)
             return result
@@ -55,8 +58,8 @@ extension Frontend {
     }
 
     /// Descriptors 0, 1 and 2 are used by stdio, which calls no function of this library.
-    static func relayIfStandard(_ handle: SocketHandle, as fd: Int32) {
-        if fd >= 0, fd <= 2 { relay(handle) }
+    static func relayIfStandard(_ handle: SocketHandle, as fd: Int32, mask: UInt64? = nil) {
+        if fd >= 0, fd <= 2 { relay(handle, mask: mask) }
     }
 
     /// A connection that a program finds on descriptor 0, 1 or 2 when it starts.
@@ -176,7 +179,7 @@ extension StreamSocket {
     /// Takes all tokens away, and keeps the backend from sending more until somebody settles them or the socket is
     /// relayed. Called with the receive lock held.
     ///
-    /// - Returns: false if the backend does not keep the word still.
+    /// - Returns: false if the backend does not keep the word still, or sends tokens for ever.
     func freezeTokens() -> Bool {
         let ring = input
         var tries = 0
@@ -187,8 +190,9 @@ extension StreamSocket {
             } else if ring.freeze(value) {
                 eat(value.tokens)
                 // Those that came after an earlier `eat` had given up.
-                while domain.receiveTokens(placeholder, 255) > 0 {}
-                return true
+                while tries < Self.fruitlessLimit, domain.receiveTokens(placeholder, 255) > 0 { tries &+= 1 }
+                if tries < Self.fruitlessLimit { return true }
+                settleTokens(ring)
             }
             tries &+= 1
         }

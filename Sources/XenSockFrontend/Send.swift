@@ -24,8 +24,13 @@ extension StreamSocket {
         case _ where isGone: return Self.isGoneNow
         case .connecting:
             if !blocking { return -Int(EAGAIN) }
-            let error = awaitConnect()
-            if error < 0 { return error }
+            var deadline = 0
+            let result = awaitDecision(&deadline, limit: status.sendTimeout)
+            if result < 0 { return result }
+            guard case .connected = status.state else {
+                let error = status.takeError()
+                return isGone ? Self.isGoneNow : error != 0 ? -error : -Int(EPIPE)
+            }
         case .open, .listening, .free: return -Int(EPIPE)
         case .failedConnect, .reset:
             let error = status.takeError()
@@ -160,8 +165,11 @@ extension StreamSocket {
     ///
     /// - Parameter deadline: 0 before the first wait; kept between waits.
     /// - Returns: 1; 2 if it hung up; -EAGAIN at the time limit; -EINTR.
-    func awaitSpace(_ deadline: inout Int) -> Int {
-        let timeout = Int(truncatingIfNeeded: status.sendTimeout.load() & 0x7fff_ffff_ffff_ffff)
+    func awaitSpace(_ deadline: inout Int) -> Int { awaitSpace(&deadline, limit: status.sendTimeout) }
+
+    /// - Parameter limit: in place of SO_SNDTIMEO.
+    private func awaitSpace(_ deadline: inout Int, limit: SharedWord64) -> Int {
+        let timeout = Int(truncatingIfNeeded: limit.load() & 0x7fff_ffff_ffff_ffff)
         while true {
             var left = -1
             if timeout != 0 {
@@ -183,16 +191,25 @@ extension StreamSocket {
     /// - Returns: 0 if it succeeded; its error; -EINPROGRESS at the time limit SO_SNDTIMEO; -EINTR.
     func awaitConnect() -> Int {
         var deadline = 0
+        let result = awaitDecision(&deadline, limit: status.sendTimeout)
+        if result < 0 { return result == -Int(EAGAIN) ? -Int(EINPROGRESS) : result }
+        if case .connected = status.state { return 0 }
+        let error = status.takeError()
+        return error != 0 ? -error : -Int(ECONNABORTED)
+    }
+
+    /// Waits until the connect under way is decided, whichever way.
+    ///
+    /// - Parameters:
+    ///   - deadline: as in `awaitSpace`.
+    ///   - limit: the word of SO_SNDTIMEO or SO_RCVTIMEO.
+    /// - Returns: 0; -EAGAIN at the time limit; -EINTR; -ENETDOWN if the service is gone.
+    @inline(never)
+    func awaitDecision(_ deadline: inout Int, limit: SharedWord64) -> Int {
         var wakes = VainWakes()
         while true {
-            let decided = obstructUntilDecided()
-            if decided {
-                if case .connected = status.state { return 0 }
-                let error = status.takeError()
-                return error != 0 ? -error : -Int(ECONNABORTED)
-            }
-            let result = awaitSpace(&deadline)
-            if result == -Int(EAGAIN) { return -Int(EINPROGRESS) }
+            if obstructUntilDecided() { return 0 }
+            let result = awaitSpace(&deadline, limit: limit)
             if result < 0 { return result }
             if result == 2, !output.consumerValue().has(OutConsumer.connected) { return -Int(ENETDOWN) }
             let interrupted = wakes.add()
@@ -201,10 +218,12 @@ extension StreamSocket {
     }
 
     /// Makes the placeholder not writable unless the connect is decided. Returns whether it is.
-    func obstructUntilDecided() -> Bool {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func obstructUntilDecided(_ mask: UInt64 = Kernel.unblocked) -> Bool {
         let ring = output
         let lock = status.sendLock
-        let held = lock.acquire(tag, placeholder: placeholder)
+        let held = lock.acquire(tag, placeholder: placeholder, mask: mask)
         defer { lock.release(held) }
         // What the port has become shows in its state.
         if isGone { return true }

@@ -53,6 +53,25 @@ public struct SocketStatus {
     @inlinable @inline(__always)
     public var type: UInt32 { word(StatusLine.kind).load() & 0xffff }
 
+    /// Whether the kernel gives an address for a socket like this one. Programs read a whole address of the family they
+    /// expect, without looking at its length. A socket of AF_INET6 may have become one of AF_INET (IPV6_ADDRFORM).
+    @inline(never)
+    func mayName(family: UInt16, length: Int) -> Bool {
+        let domain = word(StatusLine.kind).load() >> 16
+        if domain == UInt32(SocketAddress.unix) { return true }
+        switch length {
+        case 16: return family == SocketAddress.inet
+        case 28: return family == SocketAddress.inet6 && domain != UInt32(SocketAddress.inet)
+        default: return false
+        }
+    }
+
+    func mayName(_ address: UnsafeRawBufferPointer) -> Bool {
+        mayName(family: address.count < 2 ? 0 : address.loadUnaligned(as: UInt16.self), length: address.count)
+    }
+
+    func mayName(_ address: SocketAddress) -> Bool { mayName(family: address.family, length: address.length) }
+
     @inlinable @inline(__always)
     public var flags: UInt32 { word(StatusLine.flags).load() }
 

@@ -16,16 +16,20 @@ extension Frontend {
         if known < 0 { return silence(handle) }
         while true {
             let mask = Kernel.blockSignals()
-            let held = handle.status.receiveLock.acquire(socket.plain.tag)
+            let held = handle.status.receiveLock.acquire(socket.plain.tag, mask: mask)
             let result = takeArrival(handle, socket, flags)
             handle.status.receiveLock.release(held)
             Kernel.restoreSignals(mask)
             if result >= 0 {
                 handle.status.misses.store(0)
+                inherit(Int32(truncatingIfNeeded: result), from: handle)
                 // No answer of these dialects carries an address.
-                if let address, let length {
-                    let peer = SocketAddress.ipv4(0, port: 0)
-                    length.pointee = socklen_t(peer.copy(to: address, capacity: Int(length.pointee)))
+                if address != nil {
+                    let error = deliver(.ipv4(0, port: 0), address, length)
+                    if error != 0 {
+                        _ = close(Int32(truncatingIfNeeded: result))
+                        return error
+                    }
                 }
             }
             if result == -Int(ENETDOWN), isServed() { return silence(handle) }
@@ -47,14 +51,17 @@ extension Frontend {
         }
     }
 
-    /// One connection, or -EAGAIN with no token standing. The receive lock is held, signals are blocked.
+    /// One connection, or -EAGAIN with no token standing; -EIO if the words do not come to rest. The receive lock is held,
+    /// signals are blocked.
     private static func takeArrival(_ handle: SocketHandle, _ socket: V1StreamSocket<LocalDomain>, _ flags: Int32)
         -> Int
     {
         let word = socket.inReadiness
         let arrivals = handle.status.word(StatusLine.arrivals)
         let accepted = handle.status.word(StatusLine.accepted)
-        while true {
+        var fruitless = 0
+        while fruitless < StreamSocket<LocalDomain>.fruitlessLimit {
+            fruitless &+= 1
             let value = word.load()
             if value & ReadinessFlag.unsettled != 0 {
                 socket.settleTokens()
@@ -74,11 +81,14 @@ extension Frontend {
                 return result
             }
             if value & ReadinessFlag.tokens == 0 { return -Int(EAGAIN) }
-            if socket.disarm(value), arrivals.loadOrdered() != arrived || word.load() & ReadinessFlag.pollLost != 0 {
+            if socket.disarm(value, &fruitless),
+                arrivals.loadOrdered() != arrived || word.load() & ReadinessFlag.pollLost != 0
+            {
                 // Announced behind the first look, with the token that was cleared standing: the backend must look.
                 socket.plain.notify()
             }
         }
+        return -Int(EIO)
     }
 
     /// Clears the tokens if no arrival is left.
@@ -90,10 +100,12 @@ extension Frontend {
             arrivals.loadOrdered() == accepted.loadOrdered()
                 && word.load() & (ReadinessFlag.pollLost | ReadinessFlag.unsettled) == 0
         }
-        while isQuiet() {
+        var tries = 0
+        while tries < StreamSocket<LocalDomain>.fruitlessLimit, isQuiet() {
+            tries &+= 1
             let value = word.load()
             if value & ReadinessFlag.tokens == 0 { return }
-            if socket.disarm(value) {
+            if socket.disarm(value, &tries) {
                 if !isQuiet() { socket.plain.notify() }
                 return
             }
@@ -103,10 +115,13 @@ extension Frontend {
     /// Sends the next POLL. With no slot for it the listener polls readable until an accept(2) finds one.
     private static func poll(_ handle: SocketHandle, _ word: InReadiness) -> Bool {
         if V1Commands.post(.poll(id: handle.entry.id), kind: V1Commands.Kind.poll) == 0 { return true }
-        while true {
+        var tries = 0
+        while tries < StreamSocket<LocalDomain>.fruitlessLimit {
+            tries &+= 1
             let value = word.load()
-            if word.compareExchange(value, value | ReadinessFlag.pollLost) { return false }
+            if word.compareExchange(value, value | ReadinessFlag.pollLost) { break }
         }
+        return false
     }
 
     private static func take(_ listener: SocketHandle, _ dialect: Dialect, _ flags: Int32) -> Int {

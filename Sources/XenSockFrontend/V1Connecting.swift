@@ -75,9 +75,9 @@ extension Frontend {
         if let refusal = refusal(address) { return refusal }
         let known = V1Commands.know(handle)
         if known < 0 { return known }
-        socket.prepareConnect()
+        guard socket.prepareConnect(mask) else { return -Int(EIO) }
         // Before CONNECT: so it is not writable while that is under way, whatever becomes of this process.
-        socket.obstruct()
+        socket.obstruct(mask)
         V1Names(handle).peer = address
         let posted = postConnect(handle, socket, address, mask)
         if posted < 0 { return posted }
@@ -151,19 +151,25 @@ extension Frontend {
 
 extension V1StreamSocket {
     /// Makes the socket ready for another connect after one that failed: no token stands.
-    func prepareConnect() {
+    ///
+    /// - Parameter mask: the program's signal mask; signals are blocked.
+    /// - Returns: false if tokens come for ever.
+    func prepareConnect(_ mask: UInt64) -> Bool {
         let lock = status.receiveLock
-        let held = lock.acquire(plain.tag)
+        let held = lock.acquire(plain.tag, mask: mask)
+        defer { lock.release(held) }
         _ = status.takeError()
-        while true {
+        var tries = 0
+        while tries < StreamSocket<Domain>.fruitlessLimit {
+            tries &+= 1
             let value = inReadiness.load()
             if value & ReadinessFlag.unsettled != 0 {
                 settleTokens()
-            } else if value & ReadinessFlag.tokens == 0 || disarm(value) {
-                break
+            } else if value & ReadinessFlag.tokens == 0 || disarm(value, &tries) {
+                return true
             }
         }
-        lock.release(held)
+        return false
     }
 }
 

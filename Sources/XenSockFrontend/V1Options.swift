@@ -7,8 +7,8 @@ import XenSockWire
 /// frontend answers what it knows, and refuses the rest.
 extension Frontend {
     static func v1Name(
-        _ handle: SocketHandle, peer: Bool, _ address: UnsafeMutableRawPointer,
-        _ length: UnsafeMutablePointer<socklen_t>
+        _ handle: SocketHandle, peer: Bool, _ address: UnsafeMutableRawPointer?,
+        _ length: UnsafeMutablePointer<socklen_t>?
     ) -> Int {
         if peer {
             switch handle.status.state {
@@ -17,9 +17,7 @@ extension Frontend {
             }
         }
         let names = V1Names(handle)
-        let name = peer ? names.peer : names.local
-        length.pointee = socklen_t(name.copy(to: address, capacity: Int(length.pointee)))
-        return 0
+        return deliver(peer ? names.peer : names.local, address, length)
     }
 
     /// The value of an integer option; nil if there is no way to know.

@@ -23,7 +23,14 @@ extension V1StreamSocket {
         let lock = status.receiveLock
         var got = 0
         var held = lock.acquire(plain.tag)
+        // Rounds in a row that brought nothing: see `StreamSocket.receive`.
+        var fruitless = 0
         while true {
+            if fruitless >= StreamSocket<Domain>.fruitlessLimit {
+                if got == 0 { got = -Int(EIO) }
+                break
+            }
+            fruitless &+= 1
             let readiness = word.load()
             if readiness & ReadinessFlag.unsettled != 0 {
                 settleTokens()
@@ -55,6 +62,7 @@ extension V1StreamSocket {
                 }
                 if input.consumer.compareExchange(view.consumed, view.consumed &+ size) {
                     got &+= Int(size)
+                    fruitless = 0
                     plain.notify()
                 } else {
                     // A signal handler received in between.
@@ -68,7 +76,7 @@ extension V1StreamSocket {
             }
             // A short count, EAGAIN or a wait may follow only after the ring was empty with no token standing.
             if readiness & ReadinessFlag.tokens != 0 {
-                if disarm(readiness), !isQuiet(input) { plain.notify() }
+                if disarm(readiness, &fruitless), !isQuiet(input) { plain.notify() }
                 continue
             }
             if got == cursor.total || (got > 0 && !all) || status.has(StatusLine.Flag.readShut) { break }
@@ -85,6 +93,7 @@ extension V1StreamSocket {
             lock.release(held)
             let result = plain.domain.awaitToken(plain.placeholder)
             held = lock.acquire(plain.tag)
+            fruitless = 0
             if result > 0 { continue }
             if result == 0, input.error.loadOrdered() != 0 { continue }
             if got == 0 { got = result == 0 ? -Int(ECONNRESET) : result }

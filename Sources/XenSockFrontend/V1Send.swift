@@ -14,7 +14,7 @@ extension V1StreamSocket {
         case .connecting:
             if !blocking { return -Int(EAGAIN) }
             let error = awaitConnect()
-            if error < 0 { return error }
+            if error < 0 { return error == -Int(EINPROGRESS) ? -Int(EAGAIN) : error }
         case .open, .listening, .free: return -Int(EPIPE)
         case .failedConnect, .reset: return broken()
         }
@@ -24,7 +24,13 @@ extension V1StreamSocket {
         var sent = 0
         var deadline = 0
         var held = lock.acquire(plain.tag)
+        var fruitless = 0
         while sent < cursor.total {
+            if fruitless >= StreamSocket<Domain>.fruitlessLimit {
+                if sent == 0 { sent = -Int(EIO) }
+                break
+            }
+            fruitless &+= 1
             if output.error.loadOrdered() != 0 {
                 if sent == 0 { sent = broken() }
                 break
@@ -48,6 +54,7 @@ extension V1StreamSocket {
                 }
                 if copyAndPublish(output, at: view.produced, size, from: &cursor) {
                     sent &+= Int(size)
+                    fruitless = 0
                     plain.notify()
                 }
                 continue
@@ -75,6 +82,7 @@ extension V1StreamSocket {
             lock.release(held)
             let result = plain.awaitSpace(&deadline)
             held = lock.acquire(plain.tag)
+            fruitless = 0
             if result <= 0 {
                 if sent == 0 { sent = result }
                 break

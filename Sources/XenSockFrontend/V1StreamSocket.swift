@@ -36,9 +36,11 @@ struct V1StreamSocket<Domain: FrontendDomain> {
     }
 
     /// Makes the placeholder not writable, whatever `out` holds.
-    func obstruct() {
+    ///
+    /// - Parameter mask: the program's signal mask, if the caller has blocked signals.
+    func obstruct(_ mask: UInt64 = Kernel.unblocked) {
         let lock = status.sendLock
-        let held = lock.acquire(plain.tag)
+        let held = lock.acquire(plain.tag, mask: mask)
         var tries = 0
         while tries < 1000 {
             if block() { break }
@@ -62,9 +64,12 @@ struct V1StreamSocket<Domain: FrontendDomain> {
     }
 
     /// Clears the tokens that `value` counts and receives them. Returns false if the word changed meanwhile.
-    func disarm(_ value: UInt32) -> Bool {
+    ///
+    /// - Parameter fruitless: rounds in vain, of `fruitlessLimit`. Waiting for a token that does not come takes about a
+    ///   second: once more, and no more.
+    func disarm(_ value: UInt32, _ fruitless: inout Int) -> Bool {
         guard inReadiness.compareExchange(value, value & ~ReadinessFlag.tokens) else { return false }
-        plain.eat(value & ReadinessFlag.tokens)
+        if !plain.eat(value & ReadinessFlag.tokens) { fruitless &+= StreamSocket<Domain>.fruitlessLimit / 2 }
         return true
     }
 
@@ -79,7 +84,9 @@ struct V1StreamSocket<Domain: FrontendDomain> {
         }
         let tokens = UInt32(standing < 0 ? 0 : standing) & ReadinessFlag.tokens
         var value = word.load()
-        while value & ReadinessFlag.unsettled != 0 {
+        var tries = 0
+        while value & ReadinessFlag.unsettled != 0, tries < StreamSocket<Domain>.fruitlessLimit {
+            tries &+= 1
             let settled = value & ~(ReadinessFlag.unsettled | ReadinessFlag.tokens) | tokens
             if word.compareExchange(value, settled) { break }
             value = word.load()

@@ -29,16 +29,6 @@ struct VectorCursor {
         total = sum
     }
 
-    /// Whether a vector with a size has no address.
-    var isFaulty: Bool {
-        var index = vector
-        while index < count {
-            if vectors[index].iov_base == nil, vectors[index].iov_len > 0 { return true }
-            index &+= 1
-        }
-        return false
-    }
-
     /// Whether the next `size` bytes of the program's buffers are there: else the call fails with EFAULT.
     ///
     /// - Parameter writing: they are to be stored to.

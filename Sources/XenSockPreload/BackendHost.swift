@@ -38,9 +38,11 @@ private func build(
     let aliasCount = Int(reply.load(fromByteOffset: Answer.aliases, as: UInt32.self))
     let addressCount = Int(reply.load(fromByteOffset: Answer.addresses, as: UInt32.self))
     guard aliasCount < reply.count, addressCount < reply.count else { return .failed(NO_RECOVERY) }
+    // Programs take the first without looking whether there is one.
+    guard addressCount > 0 else { return .failed(NO_DATA) }
     var buffer = buffer
     guard let addresses = buffer.list(addressCount), let aliases = buffer.list(aliasCount),
-        let bytes = buffer.take(max(1, addressCount * size), alignment: 4)
+        let bytes = buffer.take(addressCount * size, alignment: 4)
     else { return .tooSmall }
     var position = Answer.content
     for index in 0...aliasCount {

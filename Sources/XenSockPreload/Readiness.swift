@@ -4,9 +4,15 @@ import XenSockFrontend
 // The placeholder is readable and writable as its socket is, so waits are the kernel's own. What it cannot show of TCP
 // (HUP of a socket that was never connected, ERR of a refused one) is added to what poll returns.
 
+/// More than any process can have open: the kernel's bound for fs.nr_open.
+private let maximumDescriptors: nfds_t = 1 << 30
+
 /// Whether an entry has an event that the kernel does not see, and would wait in vain for.
 private func hasUnseen(_ fds: UnsafeMutablePointer<pollfd>?, _ count: nfds_t) -> Bool {
-    guard let fds else { return false }
+    // The kernel tells what is wrong with the others: EINVAL, EFAULT.
+    guard let fds, count <= maximumDescriptors, Frontend.isReadable(fds, Int(count) * MemoryLayout<pollfd>.size) else {
+        return false
+    }
     return Frontend.pollHasUnseen(fds, Int(count))
 }
 

@@ -43,6 +43,7 @@ func receive(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count: 
 func receive(_ socket: SocketHandle, _ message: UnsafeMutablePointer<msghdr>?, flags: Int32) -> Int {
     guard let message, Frontend.isReadable(message, MemoryLayout<msghdr>.size) else { return 0 &- Int(EFAULT) }
     xs_cancellation_point()
+    if message.pointee.msg_name != nil, message.pointee.msg_namelen > socklen_t(Int32.max) { return 0 &- Int(EINVAL) }
     let count = message.pointee.msg_iovlen
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
     let size = total(message.pointee.msg_iov, Int32(truncatingIfNeeded: count))

@@ -18,6 +18,10 @@ private struct Selection {
         self.count = count
         // The program's sets may be only as large as `count` needs.
         let size = (Int(count) + 63) / 64 * 8
+        // Else the kernel tells.
+        guard Self.isThere(readable, size), Self.isThere(writable, size), Self.isThere(exceptional, size) else {
+            return nil
+        }
         var kept = (fd_set(), fd_set(), fd_set())
         if let readable { memcpy(&kept.0, readable, size) }
         if let writable { memcpy(&kept.1, writable, size) }
@@ -26,6 +30,11 @@ private struct Selection {
         self.writable = kept.1
         self.exceptional = kept.2
         guard forEachUnseen({ _, _ in }) > 0 else { return nil }
+    }
+
+    @inline(never)
+    private static func isThere(_ set: UnsafePointer<fd_set>?, _ size: Int) -> Bool {
+        set == nil || Frontend.isReadable(set, size)
     }
 
     /// Calls `body` with every wanted descriptor that has unseen events, and the events. Returns how many there are.

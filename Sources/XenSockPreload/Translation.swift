@@ -7,6 +7,9 @@ let maximumTransfer = 0x7fff_f000
 /// The most vectors that one call takes: the kernel's UIO_MAXIOV.
 let maximumVectors = 1024
 
+/// The kernel's room for an address, sizeof(struct sockaddr_storage).
+let maximumName: socklen_t = 128
+
 /// C's convention from the kernel's: a negative errno value becomes -1 with errno set. Success leaves errno alone.
 @inline(__always)
 func returned(_ result: Int) -> Int {

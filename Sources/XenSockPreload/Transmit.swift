@@ -1,6 +1,10 @@
 import CXenSockPreload
 import XenSockFrontend
 
+/// Whether the name of a message is there, as `Frontend.isReadable` knows it.
+@inline(never)
+private func isThere(_ address: UnsafeRawPointer?, _ size: Int) -> Bool { Frontend.isReadable(address, size) }
+
 /// One buffer to a redirected socket. Returns the kernel's value.
 func transmit(
     _ socket: SocketHandle, _ buffer: UnsafeRawPointer?, _ size: Int, flags: Int32,
@@ -27,11 +31,15 @@ func transmit(_ socket: SocketHandle, _ vectors: UnsafePointer<iovec>?, _ count:
 func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: Int32) -> Int {
     guard let message, Frontend.isReadable(message, MemoryLayout<msghdr>.size) else { return 0 &- Int(EFAULT) }
     xs_cancellation_point()
+    var address = UnsafeRawPointer(message.pointee.msg_name)
+    var length = address == nil ? 0 : message.pointee.msg_namelen
+    guard length <= socklen_t(Int32.max) else { return 0 &- Int(EINVAL) }
+    // As __copy_msghdr in net/socket.c: no bytes are no name, too many are cut off. sendto(2) refuses both.
+    if length == 0 { address = nil }
+    length = min(length, maximumName)
+    guard isThere(address, Int(length)) else { return 0 &- Int(EFAULT) }
     let count = message.pointee.msg_iovlen
     guard count >= 0, count <= maximumVectors else { return 0 &- Int(EMSGSIZE) }
-    let address = UnsafeRawPointer(message.pointee.msg_name)
-    let length = address == nil ? 0 : message.pointee.msg_namelen
-    guard length <= socklen_t(Int32.max) else { return 0 &- Int(EINVAL) }
     let refusal = controlRefusal(socket, message)
     guard refusal == 0 else { return refusal }
     let control = UnsafeRawBufferPointer(
@@ -49,6 +57,7 @@ func transmit(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>?, flags: 
 private func controlRefusal(_ socket: SocketHandle, _ message: UnsafePointer<msghdr>) -> Int {
     guard let control = message.pointee.msg_control, message.pointee.msg_controllen > 0 else { return 0 }
     guard message.pointee.msg_controllen <= Int(Int32.max) else { return 0 &- Int(ENOBUFS) }
+    guard isThere(control, Int(message.pointee.msg_controllen)) else { return 0 &- Int(EFAULT) }
     return Frontend.controlRefusal(
         socket, UnsafeRawBufferPointer(start: control, count: message.pointee.msg_controllen))
 }
@@ -118,8 +127,8 @@ public func xsSendto(
         return xsNextSendto(fd, buffer, size, flags, address, length)
     }
     let length = address == nil ? 0 : length
-    // The kernel's room for an address, sizeof(struct sockaddr_storage).
-    guard length <= 128 else { return failed(EINVAL) }
+    guard length <= maximumName else { return failed(EINVAL) }
+    guard isThere(address, Int(length)) else { return failed(EFAULT) }
     return returned(transmit(socket, buffer, size, flags: flags, address: address, length: length))
 }
 

@@ -2,6 +2,7 @@
 line: options and their lengths, waiting receives, bad addresses, signals, cancellation, urgent data, readiness.
 """
 
+from harness import environment
 from harness.case import Case
 from harness.programs import compiled
 
@@ -12,6 +13,9 @@ TABLE = {
     "urgent_data_and_low_water_work_when_stdio_has_the_connection": ("relay_urgent",),
     "close_waits_as_long_as_it_lingers": ("linger_wait",),
     "bad_addresses_are_errors": ("faults",),
+    "bad_arguments_are_told_in_the_kernels_order": ("bad_arguments",),
+    "names_of_datagrams_have_the_kernels_bounds": ("message_names",),
+    "time_limits_are_inherited_and_hold_for_a_connect_under_way": ("time_limits",),
     "urgent_data_is_marked_and_signalled": ("urgent",),
     "signals_drive_input_and_output": ("async_io",),
     "every_wait_tells_every_state": ("epoll_states",),
@@ -54,3 +58,13 @@ def add_test(name, row):
 
 for row_name, row in TABLE.items():
     add_test(row_name, row)
+
+
+class FastOpen(Case):
+    def test_fast_open_is_as_where_it_is_switched_off(self):
+        off = "ip link set lo up && echo 0 >/proc/sys/net/ipv4/tcp_fastopen && exec $0"
+        program = compiled("fast_open")
+        native = ["unshare", "-rn", "sh", "-c", off, program]
+        expected = self.call(native, under=False).out
+        self.assertTrue(expected.endswith("done\n"), expected)
+        self.assertEqual(self.call(native if environment.NATIVE else [program], under=True).out, expected)

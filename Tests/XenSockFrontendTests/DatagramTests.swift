@@ -40,14 +40,20 @@ private final class DatagramFixture {
     private func token() { _ = placeholder.send(from: .service, 1) }
 
     /// A datagram arrives. False if there is no room for any.
-    func arrive(_ payload: [UInt8], address: [UInt8] = []) throws -> Bool {
+    func arrive(
+        _ payload: [UInt8], address: [UInt8] = [2, 0, 0, 80, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8),
+        control: [UInt8] = []
+    ) throws -> Bool {
         if try input.size - input.unread() < DatagramRecord.maximumSize {
             _ = try input.stall(unless: DatagramRecord.maximumSize)
             return false
         }
         let record = DatagramRecord(
-            payload: UInt32(payload.count), address: UInt32(address.count), control: 0, flags: 0)
+            payload: UInt32(payload.count), address: UInt32(address.count), control: UInt32(control.count), flags: 0)
         input.storeHead(record.words)
+        control.withUnsafeBytes {
+            if let base = $0.baseAddress { input.space(at: record.controlOffset, record.control).copy(from: base) }
+        }
         payload.withUnsafeBytes {
             if let base = $0.baseAddress { input.space(at: 24, record.payload).copy(from: base) }
         }
@@ -71,6 +77,40 @@ private final class DatagramFixture {
             return socket.receive(&vector, 1, flags: flags, message: &message)
         }
         return (result, Array(bytes.prefix(max(0, min(result, room)))), message.msg_flags)
+    }
+
+    /// Receives one with rooms for name and control messages, into a buffer whose first touch runs `interruption`.
+    func receive(nameRoom: Int, controlRoom: Int, interruption: @escaping () -> Void = {}) -> Parts {
+        var name = [UInt8](repeating: 0xee, count: 256)
+        var control = [UInt8](repeating: 0xee, count: 256)
+        var message = msghdr()
+        let (result, payload) = FaultingPages.with(interruption: interruption) { pages in
+            var vector = iovec(iov_base: pages.base, iov_len: 100)
+            let result = name.withUnsafeMutableBytes { name in
+                control.withUnsafeMutableBytes { control in
+                    message.msg_name = name.baseAddress
+                    message.msg_namelen = socklen_t(nameRoom)
+                    message.msg_control = control.baseAddress
+                    message.msg_controllen = controlRoom
+                    return socket.receive(&vector, 1, flags: 0, message: &message)
+                }
+            }
+            return (result, pages.bytes(max(0, result)))
+        }
+        return Parts(
+            result: result, payload: payload, name: name, nameLength: Int(message.msg_namelen), control: control,
+            controlLength: Int(message.msg_controllen), flags: message.msg_flags)
+    }
+
+    /// What recvmsg(2) gives; the buffers of name and control messages whole, 0xee where nothing was stored.
+    struct Parts {
+        let result: Int
+        let payload: [UInt8]
+        let name: [UInt8]
+        let nameLength: Int
+        let control: [UInt8]
+        let controlLength: Int
+        let flags: Int32
     }
 
     /// Publishes one record; the error if that fails.
@@ -243,5 +283,72 @@ struct DatagramTests {
         #expect(!verdicts.has(one, 0))
         #expect(DatagramVerdicts.offset >= DataRingLayout.referenceOffset(page: 1 << Int(DataRingLayout.maximumOrder)))
         #expect(DatagramVerdicts.offset + DatagramVerdicts.count * 8 <= InProducer.offset)
+    }
+
+    private static let inet6 = [10, 0, 0, 80] + [UInt8](repeating: 7, count: 24)
+
+    /// A control message of `length` bytes with its padding.
+    private static func message(level: Int32, type: Int32, length: Int = 20) -> [UInt8] {
+        var bytes = [UInt8](repeating: 9, count: (length + 7) & ~7)
+        bytes.withUnsafeMutableBytes {
+            $0.storeBytes(of: UInt64(length), as: UInt64.self)
+            $0.storeBytes(of: level, toByteOffset: 8, as: Int32.self)
+            $0.storeBytes(of: type, toByteOffset: 12, as: Int32.self)
+        }
+        return bytes
+    }
+
+    private static func untouched(_ bytes: [UInt8], from: Int) -> Bool { bytes[from...].allSatisfy { $0 == 0xee } }
+
+    @Test func aHandlerThatReceivesInBetweenLeavesTheRoomsOfTheInterruptedCall() throws {
+        let it = DatagramFixture()
+        let control = Self.message(level: 0, type: 8)
+        #expect(try it.arrive([1], address: Self.inet6))
+        #expect(try it.arrive([2], address: Self.inet6, control: control))
+        var taken: [UInt8] = []
+        let parts = it.receive(nameRoom: 16, controlRoom: 64) { taken = it.receive(10).bytes }
+        #expect(taken == [1] && parts.payload == [2])
+        #expect(parts.nameLength == 28 && Array(parts.name[..<16]) == Array(Self.inet6[..<16]))
+        #expect(Self.untouched(parts.name, from: 16))
+        #expect(parts.controlLength == control.count && Array(parts.control[..<20]) == Array(control[..<20]))
+        #expect(parts.flags == 0)
+        try it.check()
+    }
+
+    @Test func aHandlerThatReceivesTheLastLeavesTheMessageAsItWas() throws {
+        let it = DatagramFixture()
+        #expect(try it.arrive([1], address: Self.inet6))
+        let parts = it.receive(nameRoom: 16, controlRoom: 64) { _ = it.receive(10) }
+        #expect(parts.result == -Int(EAGAIN) && parts.nameLength == 16 && parts.controlLength == 64)
+        #expect(Self.untouched(parts.name, from: 16))
+    }
+
+    @Test func controlMessagesOfUnixSocketsAreNotDelivered() throws {
+        let it = DatagramFixture()
+        let honest = Self.message(level: SOL_SOCKET, type: 29, length: 32)
+        let forged = (Int32(1)...4).map { Self.message(level: SOL_SOCKET, type: $0) }
+        #expect(try it.arrive([1], control: forged[0] + forged[1] + honest + forged[2] + forged[3]))
+        let parts = it.receive(nameRoom: 16, controlRoom: 256)
+        #expect(parts.result == 1 && parts.controlLength == 32 && parts.flags == 0)
+        #expect(Array(parts.control[..<32]) == honest)
+    }
+
+    @Test(
+        "An address that no kernel gives for the socket is EIO, and is not stored",
+        arguments: [(2, 0), (2, 2), (2, 15), (2, 28), (2, 128), (10, 16), (10, 27), (1, 16), (1, 110), (0, 16)])
+    func impossibleAddress(family: UInt8, length: Int) throws {
+        let it = DatagramFixture()
+        let address = Array(([family, 0] + [UInt8](repeating: 7, count: 128)).prefix(length))
+        #expect(try it.arrive([1], address: address))
+        let parts = it.receive(nameRoom: 128, controlRoom: 64)
+        #expect(parts.result == -Int(EIO) && parts.nameLength == 128)
+        #expect(Self.untouched(parts.name, from: 0))
+    }
+
+    @Test func anAddressOfTheOtherFamilyIsOneOfNoIPv4Socket() throws {
+        let it = DatagramFixture()
+        it.status.word(StatusLine.kind).store(StatusLine.kind(domain: SocketAddress.inet, type: 2))
+        #expect(try it.arrive([1], address: Self.inet6))
+        #expect(it.receive(nameRoom: 128, controlRoom: 64).result == -Int(EIO))
     }
 }

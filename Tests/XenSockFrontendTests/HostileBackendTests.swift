@@ -85,4 +85,60 @@ struct HostileBackendTests {
         IndexWord(fixture.memory.base + InProducer.offset).store(.init(index: 5, flags: 1))
         #expect(fixture.receive(10, MSG_DONTWAIT).result == -Int(EIO))
     }
+
+    @Test func tokensWithoutEndAreNotFrozen() {
+        let fixture = SocketFixture()
+        fixture.steps = false
+        fixture.domain.before = { _ in _ = fixture.placeholder.send(from: .service, 255) }
+        #expect(!fixture.socket(fixture.domain).freezeTokens())
+        #expect(!fixture.inProducer.has(InProducer.unsettled))
+        fixture.domain.before = { _ in }
+        #expect(fixture.socket(fixture.domain).freezeTokens())
+        #expect(fixture.placeholder.unread(at: .program) == 0 && fixture.inProducer.has(InProducer.unsettled))
+    }
+
+    // MARK: pvcalls1
+
+    /// Receives without waiting while the backend does `disturb` before each operation of the domain.
+    private func receiveV1(_ fixture: SocketFixture, _ disturb: @escaping () -> Void) -> Int {
+        fixture.steps = false
+        fixture.domain.before = { _ in disturb() }
+        disturb()
+        var byte: UInt8 = 0
+        return withUnsafeMutableBytes(of: &byte) { buffer in
+            var vector = iovec(iov_base: buffer.baseAddress, iov_len: 1)
+            return V1StreamSocket(plain: fixture.socket(fixture.domain), dialect: .pvcalls1)
+                .receive(&vector, 1, flags: Int32(MSG_DONTWAIT))
+        }
+    }
+
+    @Test func tokensOfPVCallsThatComeBackForEverAreEIO() {
+        let fixture = SocketFixture()
+        let result = receiveV1(fixture) {
+            SharedWord32(fixture.line.base + StatusLine.inReadiness).store(1)
+            _ = fixture.placeholder.send(from: .service, 1)
+        }
+        #expect(result == -Int(EIO) && fixture.status.receiveLock.word.load() == 0)
+    }
+
+    @Test func aWordOfPVCallsThatIsNeverSettledIsEIO() {
+        let fixture = SocketFixture()
+        let result = receiveV1(fixture) {
+            SharedWord32(fixture.line.base + StatusLine.inReadiness).store(ReadinessFlag.unsettled)
+        }
+        #expect(result == -Int(EIO) && fixture.status.receiveLock.word.load() == 0)
+    }
+
+    @Test func aFillerOfPVCallsThatIsNeverCountedIsEIO() {
+        let fixture = SocketFixture()
+        fixture.steps = false
+        fixture.domain.before = { _ in SharedWord32(fixture.line.base + StatusLine.outReadiness).store(0) }
+        var bytes = [UInt8](repeating: 1, count: 4097)
+        let results = bytes.withUnsafeMutableBytes { buffer in
+            var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+            let socket = V1StreamSocket(plain: fixture.socket(fixture.domain), dialect: .pvcalls1)
+            return (0..<2).map { _ in socket.send(&vector, 1, flags: Int32(MSG_DONTWAIT)) }
+        }
+        #expect(results == [4096, -Int(EIO)] && fixture.status.sendLock.word.load() == 0)
+    }
 }

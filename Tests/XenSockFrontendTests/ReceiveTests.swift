@@ -19,13 +19,50 @@ struct ReceiveTests {
         #expect(fixture.receive(10).result == -Int(ENOTCONN))
     }
 
-    @Test func duringAConnectItIsEAGAINOrENOTCONN() {
+    @Test func duringAConnectItIsEAGAINWithoutWaitingAndAtTheTimeLimit() {
         fixture.state = .connecting
+        fixture.steps = false
         #expect(fixture.receive(10, MSG_DONTWAIT).result == -Int(EAGAIN))
         fixture.status.set(StatusLine.Flag.nonBlocking, true)
         #expect(fixture.receive(10).result == -Int(EAGAIN))
         fixture.status.set(StatusLine.Flag.nonBlocking, false)
-        #expect(fixture.receive(10).result == -Int(ENOTCONN))
+        fixture.status.receiveTimeout.store(1_000_000)
+        #expect(fixture.receive(10).result == -Int(EAGAIN))
+        #expect(fixture.domain.deadlocks.isEmpty)
+    }
+
+    @Test func duringAConnectAReceiveWaitsForTheOutcomeAndForBytes() throws {
+        fixture.state = .connecting
+        var steps = 0
+        fixture.domain.step = { [fixture] in
+            steps += 1
+            if steps == 4 {
+                fixture.state = .connected
+                try? fixture.backend.decideConnect()
+            }
+            if steps == 8 { fixture.arrive(100) }
+            return fixture.step() || steps < 20
+        }
+        #expect(fixture.receive(100).bytes == expected(0..<100))
+        #expect(steps >= 8 && fixture.domain.deadlocks.isEmpty)
+        fixture.settle()
+        try fixture.checkReadiness()
+    }
+
+    @Test func aConnectThatFailsEndsAReceiveWithItsError() {
+        fixture.state = .connecting
+        var steps = 0
+        fixture.domain.step = { [fixture] in
+            steps += 1
+            if steps == 4 {
+                fixture.setError(ECONNREFUSED)
+                fixture.state = .failedConnect
+                try? fixture.backend.decideConnect()
+            }
+            return fixture.step() || steps < 10
+        }
+        #expect(fixture.receive(10).result == -Int(ECONNREFUSED))
+        #expect(fixture.receive(10).result == 0)
     }
 
     @Test func afterAFailedConnectTheErrorComesOnceAndThenTheEnd() {

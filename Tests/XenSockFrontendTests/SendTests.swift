@@ -26,6 +26,14 @@ struct SendTests {
         #expect(fixture.send(bytes(10), MSG_DONTWAIT) == -Int(EAGAIN))
     }
 
+    @Test func duringAConnectATimeLimitIsEAGAINForASendAndEINPROGRESSForAConnect() {
+        fixture.state = .connecting
+        fixture.steps = false
+        fixture.status.sendTimeout.store(1_000_000)
+        #expect(fixture.send(bytes(10)) == -Int(EAGAIN))
+        #expect(fixture.socket(fixture.domain).awaitConnect() == -Int(EINPROGRESS))
+    }
+
     @Test(arguments: [StatusLine.State.failedConnect, .reset])
     func afterAnErrorItIsTheErrorOnceAndThenEPIPE(state: StatusLine.State) {
         fixture.state = state

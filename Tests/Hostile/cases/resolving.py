@@ -40,6 +40,17 @@ def names(host, service, text, length=None):
     return struct.pack("<IiiI", 16 + len(body) if length is None else length, 0, 0, 0) + body
 
 
+def host(addresses, text=b"name.example\0"):
+    """What kind 6 answers."""
+    body = struct.pack("<iIII", 2, 4, 0, len(addresses) // 4) + text + addresses
+    return struct.pack("<IiiI", 16 + len(body), 0, 0, 1) + body
+
+
+def controlled():
+    """A `struct ifreq` as kind 5 answers it."""
+    return answer(b"\xee" * 40)
+
+
 FAILS = "resolve=ENOMSG"
 six = struct.pack("<HHI16sI", 10, 80, 0, bytes(15) + b"\1", 0)
 
@@ -47,6 +58,10 @@ CASES = [
     Case("honest answers", STEPS, "resolve=2", echoes=False,
          requests=record(answer(entry() + entry(10, 28, b"name", six), count=2))),
     Case("honest names", NAMES, "names=6", echoes=False, requests=record(names(4, 2, b"host80"))),
+    Case("honest hosts", "host", "host=2", echoes=False, requests=record(host(bytes(8)))),
+    Case("a host without an address", "host", "host=ENOMSG", echoes=False, requests=record(host(b""))),
+    Case("an answer to what has no struct ifreq", "socket bridge", "bridge=EPROTO", echoes=False,
+         requests=record(controlled())),
     Case("nothing", STEPS, "resolve=ECONNRESET", echoes=False, requests=record(b"")),
     Case("two bytes", STEPS, "resolve=ECONNRESET", echoes=False, requests=record(b"\0\0")),
     Case("length 15", STEPS, "resolve=EPROTO", echoes=False, requests=record(answer(length=15))),

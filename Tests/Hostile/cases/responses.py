@@ -67,6 +67,11 @@ def option(length):
     return {layout.GETSOCKOPT: answer}
 
 
+def queue(value):
+    """An answer to IOCTL with a count."""
+    return {layout.IOCTL: lambda session, request: session.answer(request, payload=struct.pack("<i", value))}
+
+
 def commands(number):
     """Every answer claims to be that of another command."""
 
@@ -145,9 +150,17 @@ CASES = [
     Case("rsp_prod backwards", STEPS, requests=producer(-1)),
     Case("address lengths of 129", STEPS, "sockname:16=EIO peername:16=EIO", requests=names(129)),
     Case("address lengths of 2^32 - 1", STEPS, "sockname:16=EIO peername:16=EIO", requests=names(-1)),
-    Case("address lengths of 128, and little room", "socket connect sockname:2 peername:16 sockname:0",
-         "sockname:2=128 peername:16=128 sockname:0=128", requests=names(128)),
-    Case("address lengths of 0", STEPS, "sockname:16=0", requests=names(0)),
+    *[
+        Case(f"address lengths of {length}", STEPS, "sockname:16=EIO peername:16=EIO", requests=names(length))
+        for length in (0, 2, 15, 17, 28, 128)
+    ],
+    *[
+        Case(f"a queue of {value}", "socket connect send:100 unsent unread",
+             f"unread={allowed} unsent={allowed}|99|100", echoes=False, requests=queue(value))
+        for value, allowed in ((0, "0"), (-1, "0"), (-200, "0"), (-(2**31), "0"), (2**31 - 1, str(2**31 - 1)))
+    ],
+    Case("an address, and little room", "socket connect sockname:2 peername:15 sockname:0",
+         "sockname:2=16 peername:15=16 sockname:0=16"),
     Case("option lengths of 513", STEPS, "option:4=EIO", requests=option(513)),
     Case("option lengths of 2^32 - 1", STEPS, "option:4=EIO", requests=option(-1)),
     Case("option lengths of 512, and little room", "socket connect option:4 option:0 option:200",

@@ -65,6 +65,16 @@ def lock(offset):
     return change
 
 
+def locked(command, offset):
+    """A lock that somebody holds from a command's answer on."""
+
+    def answer(session, request):
+        session.perform(request)
+        lock(offset)(session, session.sockets[request.id])
+
+    return {command: answer}
+
+
 def generations(session, port):
     line = session.arena.status(port)
 
@@ -119,6 +129,13 @@ CASES = [
          blocks=1),
     Case("the send lock of a session that is none", "socket connect send:1", requests=after_connect(lock(72)),
          blocks=1),
+    # Calls that block signals meanwhile.
+    Case("the receive lock of a session that is none, in a connect", "socket connect", blocks=1,
+         requests=locked(layout.SOCKET, 64)),
+    Case("the receive lock of a session that is none, in one that does not wait", "socket:1 connect", blocks=1,
+         requests=locked(layout.SOCKET, 64)),
+    Case("the receive lock of a session that is none, in an accept", "socket bind listen nonblock accept", blocks=1,
+         requests=locked(layout.LISTEN, 64)),
     Case("flags of all kinds", STEPS, requests=after_connect(field(80, 0xFFFFFFFF & ~RELAYED))),
     # The bytes are exchanged over the placeholder then, where this service does not answer.
     Case("a relayed socket that nobody relays", "socket connect send:10 poll:50 fionread recv:10",

@@ -93,6 +93,18 @@ static long names(void) {
     return strlen(host) + strlen(service);
 }
 
+/* The addresses that gethostbyname(3) finds; ENOMSG: none, or no name, and said so. */
+static long found(void) {
+    struct hostent *entry = gethostbyname("name.example");
+    if (!entry) {
+        errno = ENOMSG;
+        return -1;
+    }
+    long count = 0;
+    while (entry->h_addr_list[count]) count++;
+    return count;
+}
+
 static long chosen(int milliseconds) {
     fd_set readable, writable;
     FD_ZERO(&readable);
@@ -191,6 +203,10 @@ static long step(const char *name, long number, char **rest) {
     if (!strcmp(name, "sockname")) return named(getsockname, number);
     if (!strcmp(name, "peername")) return named(getpeername, number);
     if (!strcmp(name, "fionread")) return ioctl(fd, FIONREAD, guarded(sizeof(int)));
+    if (!strcmp(name, "unread")) return ioctl(fd, FIONREAD, &value) < 0 ? -1 : value;
+    if (!strcmp(name, "unsent")) return ioctl(fd, TIOCOUTQ, &value) < 0 ? -1 : value;
+    if (!strcmp(name, "bridge")) return ioctl(fd, SIOCGIFBR, guarded(24));
+    if (!strcmp(name, "host")) return found();
     if (!strcmp(name, "outq")) return ioctl(fd, TIOCOUTQ, guarded(sizeof(int)));
     if (!strcmp(name, "shutdown")) return shutdown(fd, number);
     if (!strcmp(name, "close")) return close(fd);
