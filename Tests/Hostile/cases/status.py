@@ -66,11 +66,11 @@ def lock(offset):
 
 
 def locked(command, offset):
-    """A lock that somebody holds from a command's answer on."""
+    """A lock that somebody holds before a command is answered."""
 
     def answer(session, request):
+        lock(offset)(session, request.u32(28) if command == layout.SOCKET else session.sockets[request.id])
         session.perform(request)
-        lock(offset)(session, session.sockets[request.id])
 
     return {command: answer}
 
