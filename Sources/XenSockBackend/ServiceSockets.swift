@@ -46,6 +46,7 @@ extension Service {
         socket.isRemoved = true
         sources.remove(socket.networkSource)
         socket.arena.sockets[Int(socket.port)] = nil
+        socket.arena.takenPorts.remove(socket.port)
         socketCount -= 1
         collect(socket.arena)
     }
@@ -106,6 +107,7 @@ extension Service {
         if network < 0 { socket.resolver = ResolverExchange() }
         arena.pending[port] = nil
         arena.sockets[Int(port)] = socket
+        arena.takenPorts.insert(port)
         // The agent knows a guest's sockets by what SO_COOKIE is there.
         if arena.xen == nil { cookies[pair.cookie] = socket }
         socketCount += 1
@@ -171,7 +173,11 @@ extension Service {
     private func hand(_ exchange: ResolverExchange, of socket: Socket) {
         exchange.isComplete = false
         let session = socket.references.lazy.compactMap { self.sessions[$0.session] }.first
-        guard let session else { return }
+        guard let session else {
+            // Nobody asks any more, and a query that stays would be looked at in each turn.
+            return socket.answerQuery(
+                ResolverExchange.failure(status: ResolverQuery.systemError, errno: Errno.eio))
+        }
         let refusal = ResolverQuery.operation(exchange.query) { operation in
             policy.decide(operation, credentials: session.credentials)
         }
