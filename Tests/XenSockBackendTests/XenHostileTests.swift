@@ -87,6 +87,28 @@ extension ServiceTests {
             #expect(eventually { fixture.mappedPages == good.control.pages + good.dock.pages })
         }
 
+        @Test func aSessionHasNoMoreUnansweredRequestsThanItsRingHasEntries() throws {
+            defer { fixture.stop() }
+            let (bad, good) = (try fixture.agent.open(), try fixture.agent.open())
+            let socket = try bad.socket(port: 1)
+            #expect(try socket.open() == 0)
+            bad.dozeAwake()
+            // One by one, so that the ring is never full.
+            for count in 1...32 as ClosedRange<UInt32> {
+                _ = try bad.push(.release(id: socket.id, reuse: false))
+                #expect(eventually { bad.word(1, PlaceholderLine.looks).load() == count })
+            }
+            _ = try bad.push(.release(id: socket.id, reuse: false))
+            #expect(try isServed(good))
+            let slot = try bad.push(.getsockname(id: socket.id))
+            bad.goOn()
+            #expect(!bad.hasResponse(slot))
+            #expect(bad.word(1, PlaceholderLine.looks).load() == 32)
+            #expect(try bad.end() == 0)
+            socket.close()
+            #expect(fixture.device.violations == [])
+        }
+
         @Test func garbageInALineHarmsOnlyItsSocket() throws {
             defer { fixture.stop() }
             var random = SeededGenerator(seed: 1)
