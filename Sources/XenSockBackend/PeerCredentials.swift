@@ -17,6 +17,9 @@ public struct PeerCredentials: Sendable, Hashable {
         self.domainID = domainID
     }
 
+    /// Whose share of the service's time a session's requests take: the user's, or the guest's.
+    var account: UInt64 { domainID.map { 1 << 32 | UInt64($0) } ?? UInt64(userID) }
+
     /// Whether the kernel would let the peer do what it lets the service do: root's processes, and those of the service's
     /// own user. No guest's user is one of these, whatever the guest says.
     public func isTrusted(byUser serviceUserID: UInt32) -> Bool {
