@@ -57,8 +57,6 @@ final class Session {
     var hasOvertaken: UInt64?
     /// Its last requests are being performed.
     var isEnding = false
-    /// Requests that wait for the agent to look.
-    var unanswered: UInt32 = 0
     /// It broke the protocol: no further request of it is performed.
     var isBroken = false
 

@@ -140,6 +140,9 @@ extension XenPort {
         waits.count == 0 ? [] : waits.takeAnswered(read(PlaceholderLine.looked), of: looks)
     }
 
+    /// What waits for looks, of those that ended meanwhile only a few.
+    var waiting: Int { waits.count }
+
     /// What waited for looks that nobody needs any more.
     func takeWaits() -> [() -> Void] { waits.takeAll() }
 }

@@ -71,16 +71,11 @@ extension Service {
         look(at: port, for: session) { [weak self] session in self?.answer(response, to: session) }
     }
 
-    /// Asks the agent to look, for a request that is answered when it has. A session has no more unanswered requests than
-    /// its ring has entries.
+    /// Asks the agent to look, for a request that is answered when it has. A session has no more of these than its ring has
+    /// entries, and when it ends none.
     func look(at port: XenPort, for session: Session, _ then: @escaping (Session) -> Void) {
-        guard session.unanswered < CommandRingLayout.pvcalls.count else {
-            return violate(session, "more unanswered requests than the command ring has entries")
-        }
-        session.unanswered += 1
         port.look(isNeeded: { [weak session] in session.map { !$0.isClosed } ?? false }) { [weak session] in
             guard let session, !session.isClosed, !session.isBroken else { return }
-            session.unanswered -= 1
             then(session)
         }
     }
