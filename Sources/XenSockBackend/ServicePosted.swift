@@ -15,8 +15,8 @@ extension Service {
     /// socket, so only a contrived chain is longer.
     private static var deepest: Int { 16 }
 
-    /// What the requests of one user, or of one guest, may cost in a turn for the sake of others: all that its sessions
-    /// can have waiting many times over, if they do not post on meanwhile.
+    /// What the requests of one user, or of one guest, may cost in a turn for the sake of others: four rings full of the
+    /// dearest, 32 of others.
     static var aheadBudget: Int { 1024 }
     /// Sessions that are looked through at the cost of one request.
     private static var lookedThrough: Int { 16 }
