@@ -19,7 +19,8 @@ enum LockRecovery {
     }
 
     private static func breakLocks(of session: UInt32, in arena: Service.Arena, _ settle: (Service.Socket) -> Void) {
-        for port in 1..<arena.ports {
+        // Settling one may remove it.
+        for port in Array(arena.takenPorts) {
             guard let socket = arena.sockets[Int(port)], settleLocks(of: session, on: socket) else { continue }
             freeLocks(of: session, on: socket)
             settle(socket)

@@ -17,12 +17,12 @@ public struct PeerCredentials: Sendable, Hashable {
         self.domainID = domainID
     }
 
-    /// One number for each local user and each guest.
-    var peer: UInt64 { domainID.map { 1 << 32 | UInt64($0) } ?? UInt64(userID) }
-
     /// As whose the peer's sockets go to the kernel where that matters: its own, or a number for each guest that is far
     /// from those of this domain's users.
     var kernelUserID: UInt32 { domainID.map { 0xf000_0000 | UInt32($0) } ?? userID }
+
+    /// Whose share of the service's time a session's requests take: the user's, or the guest's.
+    var account: UInt64 { domainID.map { 1 << 32 | UInt64($0) } ?? UInt64(userID) }
 
     /// Whether the kernel would let the peer do what it lets the service do: root's processes, and those of the service's
     /// own user. No guest's user is one of these, whatever the guest says.

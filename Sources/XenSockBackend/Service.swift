@@ -41,6 +41,8 @@ public final class Service {
     var nextQuery: UInt64 = 1
     /// Sessions whose requests are being performed because another's come behind them.
     var postedDepth = 0
+    /// What the requests cost that were performed in this turn because others came behind them, by `account`.
+    var spentAhead: [UInt64: Int] = [:]
     /// Whether the sockets are of this kernel, whose options are known.
     let hasOwnNetwork: Bool
 
@@ -181,6 +183,7 @@ public final class Service {
 
     /// One turn: what is ready, what rang, what was left over.
     private func turn() {
+        if !spentAhead.isEmpty { spentAhead.removeAll(keepingCapacity: true) }
         let isIdle =
             readySockets.isEmpty && readyV1.isEmpty && readySessions.isEmpty && readyDevices.isEmpty && tasks.isEmpty
         let count = isIdle ? rest() : kernel.epollWait(epoll, events, timeout: 0)
@@ -224,7 +227,9 @@ public final class Service {
             socket.networkEvent(kernel.completed(socket.network, events: events))
             settle(socket)
         case .placeholder(let socket):
-            if events & (EpollEvents.hangup | EpollEvents.error) != 0 { performPosted(of: socket) }
+            if events & (EpollEvents.hangup | EpollEvents.error) != 0 {
+                performPosted(of: socket, least: Self.commandBudget)
+            }
             socket.placeholderEvent(events)
             settle(socket)
         case .v1Network(let local):
@@ -311,9 +316,13 @@ public final class Service {
         if !readyDevices.isEmpty { workDevices() }
         let sessions = readySessions
         readySessions.removeAll(keepingCapacity: true)
-        for session in sessions {
-            session.isQueued = false
-            if !session.isClosed { runCommands(session) }
+        if sessions.count > Self.sessionsInTurn {
+            runSome(of: sessions)
+        } else {
+            for session in sessions {
+                session.isQueued = false
+                if !session.isClosed { runCommands(session) }
+            }
         }
         let count = readySockets.count
         for index in 0..<count {

@@ -9,9 +9,12 @@ extension Service {
     /// For how many others one counts that moves datagrams, or maps a guest's ring: it can take as long as a ring holds.
     static var movingCost: Int { 8 }
 
-    func runCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
-        performCommands(session, budget: budget, most: most)
+    /// - Returns: false if requests are left for another turn.
+    @discardableResult
+    func runCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) -> Bool {
+        let isDone = performCommands(session, budget: budget, most: most)
         if let reason = session.endReason { end(session, reason: reason) }
+        return isDone
     }
 
     /// Performs requests. What ends the session meanwhile only sets `endReason`.
@@ -19,32 +22,46 @@ extension Service {
     /// - Parameters:
     ///   - budget: of what they cost.
     ///   - most: of their number.
-    func performCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) {
+    /// - Returns: false if requests, of as many as `most` says, are left for another turn.
+    @discardableResult
+    func performCommands(_ session: Session, budget: Int = commandBudget, most: Int = .max) -> Bool {
         // Another's request, performed within one of this session, came upon this one again.
-        guard !session.isRunning else { return }
+        guard !session.isRunning else { return true }
         session.isRunning = true
         defer { session.isRunning = false }
-        if session.dialect != .xensock2 { return runV1Commands(session) }
+        if session.dialect != .xensock2 {
+            runV1Commands(session)
+            return true
+        }
         do {
             var (spent, count) = (0, 0)
             while spent < budget, count < most {
-                guard !session.isBroken, let ring = session.ring else { return }
+                guard !session.isBroken, let ring = session.ring else { return true }
                 guard let slot = try ring.nextRequest() else {
                     if !ring.awaitRequest() { queue(session) }
-                    return
+                    return true
                 }
                 let incoming = RequestCodec(.xensock2).decode(from: slot, arguments: session.arguments)
-                if most == .max, overtakes(incoming, session) { return queue(session) }
+                if most == .max && overtakes(incoming, session) || !isDue(incoming, session) {
+                    queue(session)
+                    return false
+                }
+                guard !session.isBroken else { return true }
                 session.ring?.consumeRequest()
-                spent += Self.cost(incoming, session)
+                session.turnsPutOff = 0
+                let cost = Self.cost(incoming, session)
+                spent += cost
+                if postedDepth > 0 { spendAhead(cost, by: session) }
                 count += 1
                 let response = execute(incoming, of: session)
-                guard !session.isBroken else { return }
+                guard !session.isBroken else { return true }
                 if let response { answer(response, to: session) }
             }
             queue(session)
+            return count >= most
         } catch {
             violate(session, "more requests than the command ring has entries")
+            return true
         }
     }
 
@@ -107,12 +124,6 @@ extension Service {
         }
         guard let socket = session.sockets[request.id.rawValue] else {
             if let answer = answerStillborn(request, incoming, of: session) { return answer }
-            if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
-            return incoming.response(0 &- Errno.ebadf)
-        }
-        performPosted(of: socket, before: session)
-        // That may have been its end.
-        guard session.sockets[request.id.rawValue] === socket else {
             if case .accept(_, _, _, let port) = request { giveBack(port.rawValue, of: session) }
             return incoming.response(0 &- Errno.ebadf)
         }

@@ -14,7 +14,12 @@ extension Service {
     func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
         for _ in 0..<64 {
             guard !session.isClosed, !session.isBroken else { return }
-            if let port, session.arena?.pending[port] != nil { return }
+            if let port {
+                if session.arena?.pending[port] != nil { return }
+            } else if !hasShare(session) {
+                // They wait for the next turn.
+                return
+            }
             var descriptors = FrameDescriptors()
             let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
@@ -230,10 +235,14 @@ extension Service {
     private func attachable(_ descriptor: Int32, as id: UInt64, in session: Session) -> Result<Socket, WireError> {
         guard descriptor >= 0 else { return .failure(WireError(Errno.emfile)) }
         guard let cookie = kernel.cookie(descriptor) else { return .failure(WireError(Errno.ebadf)) }
-        if cookies[cookie] == nil { performPosted(visibleTo: session) }
+        let isUnknown = cookies[cookie] == nil
+        let isDone = !isUnknown || performPosted(visibleTo: session)
         // Its frames may have been looked at meanwhile, and have ended it.
         guard !session.isClosed, !session.isBroken else { return .failure(WireError(Errno.ebadf)) }
-        guard let socket = cookies[cookie] else { return .failure(WireError(Errno.ebadf)) }
+        guard let socket = cookies[cookie] else {
+            // A frontend asks again then.
+            return .failure(WireError(isDone ? Errno.ebadf : Errno.eagain))
+        }
         guard session.mayShare(socket.arena) else { return .failure(WireError(Errno.eacces)) }
         if isQuestion(id) { return .success(socket) }
         if let known = session.sockets[id] {

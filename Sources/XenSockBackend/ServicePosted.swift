@@ -15,37 +15,116 @@ extension Service {
     /// socket, so only a contrived chain is longer.
     private static var deepest: Int { 16 }
 
+    /// What the requests of one user, or of one guest, may cost in a turn for the sake of others: four rings full of the
+    /// dearest, 32 of others.
+    static var aheadBudget: Int { 1024 }
+    /// Sessions that are looked through at the cost of one request.
+    private static var lookedThrough: Int { 16 }
+    /// Turns for which a request is put off at most: an owner that posts on and on does not hold others up for longer.
+    private static var patience: Int { 16 }
+
     /// Performs what the session of the socket's arena has asked for by now about the socket; no other may post that. What
     /// stands behind it may have been asked for later than what comes now.
     ///
-    /// - Parameter session: whose request, behind it, is about to be performed; nil for the hang-up.
-    func performPosted(of socket: Socket, before session: Session? = nil) {
-        if let session, session.arena === socket.arena { return }
-        guard let owner = socket.arena.session else { return }
-        performPosted(owner) { owner.sockets[SharedWord64($0 + EntryLayout.id).load()] === socket }
-    }
-
-    /// Performs what was asked for by sessions whose sockets `session` may attach: one of these may be about to be.
-    func performPosted(visibleTo session: Session) {
-        for other in Array(sessions.values) where other !== session {
-            if let arena = other.arena, session.mayShare(arena) { performSockets(of: other) }
+    /// - Parameters:
+    ///   - session: whose request, behind it, is about to be performed; nil for the hang-up.
+    ///   - least: what it may cost in any case.
+    /// - Returns: whether all of that was done.
+    @discardableResult
+    func performPosted(of socket: Socket, before session: Session? = nil, least: Int = 0) -> Bool {
+        if let session, session.arena === socket.arena { return true }
+        guard let owner = socket.arena.session else { return true }
+        return performPosted(owner, least: least) {
+            owner.sockets[SharedWord64($0 + EntryLayout.id).load()] === socket
         }
     }
 
+    /// Performs what was asked for by sessions whose sockets `session` may attach: one of these may be about to be.
+    ///
+    /// - Returns: whether all of that was done.
+    func performPosted(visibleTo session: Session) -> Bool {
+        guard hasShare(session) else { return false }
+        spendAhead(1 + sessions.count / Self.lookedThrough, by: session)
+        var isDone = true
+        for other in Array(sessions.values) where other !== session {
+            if let arena = other.arena, session.mayShare(arena) { isDone = performSockets(of: other) && isDone }
+        }
+        return isDone
+    }
+
     /// Makes the sockets that a session has asked for by now.
-    func performSockets(of session: Session) {
+    ///
+    /// - Returns: whether all were made.
+    func performSockets(of session: Session) -> Bool {
         performPosted(session) { SharedWord32($0 + EntryLayout.command).load() == Command.socket.rawValue }
     }
 
     /// Performs requests, up to the last one that is as `matches` says.
-    private func performPosted(_ session: Session, upTo matches: (UnsafeMutableRawPointer) -> Bool) {
+    ///
+    /// - Returns: false if there was no time for all of them.
+    private func performPosted(
+        _ session: Session, least: Int = 0, upTo matches: (UnsafeMutableRawPointer) -> Bool
+    ) -> Bool {
         guard session.dialect == .xensock2, !session.isRunning, !session.isClosed, !session.isBroken,
             postedDepth < Self.deepest, let count = session.ring?.last(where: matches), count > 0
-        else { return }
+        else { return true }
+        let budget = max(least, Self.aheadBudget - spentAhead[session.credentials.account, default: 0])
+        guard budget > 0 else { return false }
         postedDepth += 1
-        // Whatever they cost: the ring holds no more than 32.
-        runCommands(session, budget: .max, most: count)
-        postedDepth -= 1
+        defer { postedDepth -= 1 }
+        return runCommands(session, budget: budget, most: count)
+    }
+
+    /// Whether something is left of `aheadBudget` for what comes before the session's frames and requests.
+    func hasShare(_ session: Session) -> Bool {
+        spentAhead[session.credentials.account, default: 0] < Self.aheadBudget
+    }
+
+    /// Sessions of one user, or of one guest, whose requests are performed in one turn, at most.
+    static var sessionsInTurn: Int { 64 }
+
+    /// Performs requests of sessions in their order; those beyond the share of their user or guest come first in the next
+    /// turn.
+    func runSome(of sessions: [Session]) {
+        var shares: [UInt64: Int] = [:]
+        var left: [Session] = []
+        for session in sessions {
+            guard shares[session.credentials.account, default: 0] < Self.sessionsInTurn else {
+                left.append(session)
+                continue
+            }
+            shares[session.credentials.account, default: 0] += 1
+            session.isQueued = false
+            if !session.isClosed { runCommands(session) }
+        }
+        readySessions = left + readySessions
+    }
+
+    func spendAhead(_ cost: Int, by session: Session) {
+        spentAhead[session.credentials.account, default: 0] += cost
+    }
+
+    /// Does what comes before a request that is about to be taken from its ring.
+    ///
+    /// - Returns: false if the request stays there for another turn.
+    func isDue(_ incoming: IncomingRequest, _ session: Session) -> Bool {
+        guard case .success(let request) = incoming.content, let socket = session.sockets[request.id.rawValue] else {
+            return true
+        }
+        if case .socket = request { return true }
+        // What is left undone then is an order among those who share a socket, with one of them hostile.
+        let canWait = !session.isEnding && session.turnsPutOff < Self.patience
+        guard performPosted(of: socket, before: session) || !canWait else {
+            if postedDepth == 0 { session.turnsPutOff += 1 }
+            return false
+        }
+        guard case .flush(_, let position) = request, !session.isBroken, !session.isEnding,
+            session.sockets[request.id.rawValue] === socket
+        else { return true }
+        defer { settle(socket) }
+        guard !socket.sendRecords(before: position) else { return true }
+        if postedDepth > 0 { spendAhead(Self.movingCost, by: session) }
+        return false
     }
 
     /// Whether a posted SOCKET was found before its PORT: then what else came before that, as hang-ups, was not looked at

@@ -140,7 +140,9 @@ extension Service {
         LockRecovery.breakLocks(of: session) { settle($0) }
         LockRecovery.breakV1Locks(of: session) { settle($0) }
         forgetV1(session)
-        for socket in session.sockets.values {
+        var visited: Set<ObjectIdentifier> = []
+        // It may have given one socket all its names.
+        for socket in session.sockets.values where visited.insert(ObjectIdentifier(socket)).inserted {
             socket.references.removeAll { $0.session == session.id }
             // Nobody is left who could take its error, or would be seen to close it.
             if socket.references.isEmpty, socket.isTimed, socket.phase == .reset {

@@ -46,6 +46,7 @@ extension Service {
         socket.isRemoved = true
         sources.remove(socket.networkSource)
         socket.arena.sockets[Int(socket.port)] = nil
+        socket.arena.takenPorts.remove(socket.port)
         socketCount -= 1
         count(-1, of: socket.arena)
         forgetLeftover(of: socket)
@@ -108,6 +109,7 @@ extension Service {
         if network < 0 { socket.resolver = ResolverExchange() }
         arena.pending[port] = nil
         arena.sockets[Int(port)] = socket
+        arena.takenPorts.insert(port)
         // The agent knows a guest's sockets by what SO_COOKIE is there.
         if arena.xen == nil { cookies[pair.cookie] = socket }
         socketCount += 1
@@ -174,7 +176,11 @@ extension Service {
     private func hand(_ exchange: ResolverExchange, of socket: Socket) {
         exchange.isComplete = false
         let session = socket.references.lazy.compactMap { self.sessions[$0.session] }.first
-        guard let session else { return }
+        guard let session else {
+            // Nobody asks any more, and a query that stays would be looked at in each turn.
+            return socket.answerQuery(
+                ResolverExchange.failure(status: ResolverQuery.systemError, errno: Errno.eio))
+        }
         let refusal = ResolverQuery.operation(exchange.query) { operation in
             policy.decide(operation, credentials: session.credentials)
         }
@@ -184,7 +190,7 @@ extension Service {
             refusal != 0
             ? refusal
             : exchange.query.withUnsafeBytes {
-                resolver.start(query: $0, completion: query, asker: session.credentials.peer)
+                resolver.start(query: $0, completion: query, asker: session.credentials.account)
             }
         guard failure == 0 else {
             return socket.answerQuery(ResolverExchange.failure(status: ResolverQuery.systemError, errno: failure))

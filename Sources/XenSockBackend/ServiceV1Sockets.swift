@@ -135,8 +135,11 @@ extension Service {
 
     /// A session ended: its names, and the requests of it that are held.
     func forgetV1(_ session: Session) {
-        let known = Set(session.v1Sockets.values.map { ObjectIdentifier($0) })
-        for local in session.v1Sockets.values { local.references.removeAll { $0.session == session.id } }
+        var known: Set<ObjectIdentifier> = []
+        // It may have given one socket all its names.
+        for local in session.v1Sockets.values where known.insert(ObjectIdentifier(local)).inserted {
+            local.references.removeAll { $0.session == session.id }
+        }
         session.v1Sockets = [:]
         guard session.dialect != .xensock2 else { return }
         for local in Array(v1Cookies.values) {

@@ -51,6 +51,8 @@ final class Session {
     /// Its requests are being performed; `endReason`: then it ends.
     var isRunning = false
     var endReason: String?
+    /// For how many turns its next request has been put off.
+    var turnsPutOff = 0
     /// The last posted SOCKET that was put off to the next turn.
     var hasOvertaken: UInt64?
     /// Its last requests are being performed.

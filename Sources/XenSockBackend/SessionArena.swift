@@ -29,6 +29,8 @@ final class SessionArena<Kernel: SocketKernel> {
     var pending: [UInt32: PendingPort] = [:]
     /// The socket of each port.
     var sockets: [BackendSocket<Kernel>?]
+    /// The ports that have one in `sockets`.
+    var takenPorts: Set<UInt32> = []
     /// The sockets of `draft1` and `pvcalls1`.
     var v1Sockets: [UInt32: LocalSocket<Kernel>] = [:]
     /// Sockets of this arena that are not gone.

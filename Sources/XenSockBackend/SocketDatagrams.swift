@@ -224,19 +224,35 @@ extension BackendSocket {
     /// - Returns: 0, or the negative errno of the record that ends there, if it asked for a verdict.
     func flush(through position: UInt32) -> Int32 {
         guard phase == .datagram else { return 0 &- (datagrams == nil ? Errno.eopnotsupp : Errno.eio) }
+        _ = sendRecords(before: position)
+        guard phase == .datagram else { return 0 &- Errno.eio }
+        return 0 &- (datagrams?.takeVerdict(at: position) ?? 0)
+    }
+
+    /// Sends records before `position`, as far as the real socket has room, and at most as many as in a turn.
+    ///
+    /// - Returns: false if there are more.
+    func sendRecords(before position: UInt32) -> Bool {
+        guard phase == .datagram else { return true }
+        var isDone = true
         guarded { () throws(RingViolation) in
             // No further than what stands in the ring now: a frontend that goes on to publish would not let it end.
             let asked = UInt32(max(0, Int32(bitPattern: position &- outRing.consumed)))
             let end = outRing.consumed &+ min(try outRing.waiting(), asked)
+            var sent = 0
             while phase == .datagram, writable, Int32(bitPattern: end &- outRing.consumed) > 0 {
                 let waiting = try outRing.waiting()
                 guard waiting > 0 else { break }
+                if sent == DatagramTraffic.budget {
+                    isDone = false
+                    break
+                }
                 try sendDatagram(waiting)
+                sent += 1
             }
             if phase == .datagram, try !outRing.idle() { wantsTurn = true }
         }
-        guard phase == .datagram else { return 0 &- Errno.eio }
-        return 0 &- (datagrams?.takeVerdict(at: position) ?? 0)
+        return isDone || phase != .datagram
     }
 
     // MARK: Requests

@@ -20,8 +20,7 @@ final class XenPort {
     private var urgent: UInt32 = 0
     /// How often the agent was asked for something.
     private(set) var wishes: UInt64 = 0
-    /// What waits for an answered look, in the order of the looks.
-    private var waits: [(look: UInt32, then: () -> Void)] = []
+    private var waits = LookWaits()
 
     // The pages.
     private let pages: XenPages
@@ -128,28 +127,24 @@ extension XenPort {
 
     /// Asks the agent to look whether the program's end is closed; it has sent all tokens then, and purged. `then` is called
     /// by whoever calls what `takeAnswered` or `takeWaits` returns.
-    func look(_ then: @escaping () -> Void) {
+    ///
+    /// - Parameter isNeeded: whether `then` would still do anything.
+    func look(isNeeded: @escaping () -> Bool = { true }, _ then: @escaping () -> Void) {
         looks &+= 1
-        waits.append((looks, then))
+        waits.append(looks, isNeeded: isNeeded, then)
         tell(PlaceholderLine.looks, looks)
     }
 
     /// What waited for looks that were answered. To be called before `events` is read: the agent writes those first.
     func takeAnswered() -> [() -> Void] {
-        guard !waits.isEmpty else { return [] }
-        let looked = read(PlaceholderLine.looked)
-        // One that was never asked for answers nothing.
-        guard looks &- looked <= looks &- waits[0].look else { return [] }
-        let count = waits.prefix { Int32(bitPattern: looked &- $0.look) >= 0 }.count
-        defer { waits.removeFirst(count) }
-        return waits.prefix(count).map { $0.then }
+        waits.count == 0 ? [] : waits.takeAnswered(read(PlaceholderLine.looked), of: looks)
     }
 
+    /// What waits for looks, of those that ended meanwhile only a few.
+    var waiting: Int { waits.count }
+
     /// What waited for looks that nobody needs any more.
-    func takeWaits() -> [() -> Void] {
-        defer { waits = [] }
-        return waits.map { $0.then }
-    }
+    func takeWaits() -> [() -> Void] { waits.takeAll() }
 }
 
 // MARK: Pages
@@ -223,7 +218,7 @@ extension XenPort {
         ring = nil
         if indexes != nil { pages.release() }
         indexes = nil
-        waits = []
+        waits = LookWaits()
     }
 }
 

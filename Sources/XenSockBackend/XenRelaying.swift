@@ -93,8 +93,8 @@ extension Service {
         guard socket.phase == .connected, socket.placeholder >= 0, let port = socket.arena.xen?.port(socket.port) else {
             return perform(0)
         }
-        port.look { [weak self, weak session] in
-            guard let self, let session, !session.isClosed, !session.isBroken else { return }
+        look(at: port, for: session) { [weak self] session in
+            guard let self else { return }
             answer(perform(port.written), to: session)
             settle(socket)
         }

@@ -62,6 +62,7 @@ final class XenSessions: XenConnection {
                     return
                 }
                 let request = XenRequest(copying: slot)
+                guard isDue(request) else { return service.queue(self) }
                 ring.consumeRequest()
                 spent += 1
                 perform(request)
@@ -218,10 +219,18 @@ final class XenSessions: XenConnection {
 
     // MARK: ATTACH
 
+    /// The socket of an ATTACH may be one that was only asked for.
+    ///
+    /// - Returns: false if there was no time for that: the request stays for another turn.
+    private func isDue(_ request: XenRequest) -> Bool {
+        guard request.command == XenSession.Command.attach.rawValue,
+            let owner = arenas[request.u64(XenSession.Entry.owner)]?.session
+        else { return true }
+        return service.performSockets(of: owner)
+    }
+
     /// - Returns: 0 or a negative errno.
     private func attach(_ request: XenRequest) -> Int32 {
-        // The socket may be one that was only asked for.
-        if let owner = arenas[request.u64(XenSession.Entry.owner)]?.session { service.performSockets(of: owner) }
         guard let session = sessions[request.id]?.session, !session.isClosed,
             let arena = arenas[request.u64(XenSession.Entry.owner)]
         else { return 0 &- Errno.enoent }

@@ -33,7 +33,7 @@ extension Service {
         if socket.agentRelay != nil { socket.lookAtAgent(port) }
         let events = port.events
         if events != 0 {
-            performPosted(of: socket)
+            if events & EpollEvents.hangup != 0 { performPosted(of: socket, least: Self.commandBudget) }
             socket.placeholderEvent(events)
         }
         for then in answered { then() }
@@ -68,9 +68,15 @@ extension Service {
 
     /// Answers a request when the agent has done what the port's line says now.
     func answer(_ response: Response, to session: Session, when port: XenPort) {
-        port.look { [weak self, weak session] in
-            guard let self, let session, !session.isClosed, !session.isBroken else { return }
-            answer(response, to: session)
+        look(at: port, for: session) { [weak self] session in self?.answer(response, to: session) }
+    }
+
+    /// Asks the agent to look, for a request that is answered when it has. A session has no more of these than its ring has
+    /// entries, and when it ends none.
+    func look(at port: XenPort, for session: Session, _ then: @escaping (Session) -> Void) {
+        port.look(isNeeded: { [weak session] in session.map { !$0.isClosed } ?? false }) { [weak session] in
+            guard let session, !session.isClosed, !session.isBroken else { return }
+            then(session)
         }
     }
 

@@ -287,6 +287,19 @@ private final class ScriptedDatagrams {
         #expect(it.socket.wantsTurn)
     }
 
+    @Test("FLUSH sends no more at once than a turn does, and goes on where it stopped")
+    func aFlushHasABound() throws {
+        let it = try ScriptedDatagrams.opened()
+        for _ in 0...DatagramTraffic.budget { _ = try publishRecord(it.outgoing, Array("a".utf8)) }
+        let end = try it.outgoing.view().producer.index
+        for _ in 0..<DatagramTraffic.budget { it.kernel.expect("send message 10 'a' to 0", returns: 1) }
+        #expect(!it.socket.sendRecords(before: end))
+        it.kernel.finish()
+        it.kernel.expect("send message 10 'a' to 0", returns: 1)
+        #expect(it.socket.sendRecords(before: end))
+        it.kernel.finish()
+    }
+
     @Test("After the hang-up nothing more is sent, whatever a copy of the ring publishes")
     func aHangupEndsWhatIsSent() throws {
         let it = try ScriptedDatagrams.opened()

@@ -112,6 +112,19 @@ extension ServiceTests {
             #expect(try socket.receive(100).u32(8) == UInt32(EINVAL))
         }
 
+        @Test func aQueryThatNoSessionAsksIsAnsweredAllTheSame() throws {
+            let fixture = try ServiceFixture(resolver: EchoResolver(size: 100))
+            defer { fixture.stop() }
+            let client = try TestClient.connected(path: fixture.path)
+            let socket = try open(client, 1)
+            let query = query("name")
+            #expect(try socket.send(Array(query[0..<10])) == 10)
+            client.hangUp()
+            #expect(try client.receive() == nil)
+            #expect(try socket.send(query[10...] + [0]) == query.count - 9)
+            #expect(try socket.receive(16) == ResolverExchange.failure(status: ResolverQuery.systemError, errno: EIO))
+        }
+
         @Test func aQueryWhoseSocketIsClosedIsForgotten() throws {
             let fixture = try ServiceFixture(resolver: EchoResolver(size: 16))
             defer { fixture.stop() }

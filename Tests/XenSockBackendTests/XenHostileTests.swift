@@ -87,6 +87,31 @@ extension ServiceTests {
             #expect(eventually { fixture.mappedPages == good.control.pages + good.dock.pages })
         }
 
+        @Test func requestsOfSessionsThatEndedDoNotWaitForAnAgentThatNeverLooks() throws {
+            defer { fixture.stop() }
+            let owner = try fixture.agent.open()
+            let socket = try owner.socket(port: 1)
+            #expect(try socket.open() == 0)
+            owner.dozeAwake()
+            for round in 1...8 as ClosedRange<UInt32> {
+                let session = try fixture.agent.open()
+                #expect(try session.attach(socket, of: owner) == 0)
+                for _ in 0..<32 { _ = try session.push(.release(id: socket.id, reuse: false)) }
+                #expect(eventually { owner.word(1, PlaceholderLine.looks).load() == 32 * round })
+                #expect(try session.end() == 0)
+            }
+            var waiting = 0
+            fixture.onService { [device = fixture.device] in
+                waiting = device.connection?.arenas[owner.id]?.xen?.port(1)?.waiting ?? 1000
+            }
+            #expect(waiting > 0 && waiting <= 96)
+            // Whose own are answered.
+            let slot = try owner.push(.release(id: socket.id, reuse: false))
+            owner.goOn()
+            #expect(try owner.awaitResponse(slot).ret == 0)
+            socket.close()
+        }
+
         @Test func garbageInALineHarmsOnlyItsSocket() throws {
             defer { fixture.stop() }
             var random = SeededGenerator(seed: 1)
