@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -105,6 +106,7 @@ extension Service {
             hasDoor || user == userID || user == 0 || configuration.allowsAnyUser
             || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
+        if StrangeDescriptors.isFull(user) { return Errno.eagain }
         guard sessions.count < configuration.maximumSessions else { return Errno.eagain }
         return sessionsOfUser[user, default: 0] < configuration.maximumSessionsPerUser ? 0 : Errno.eagain
     }

@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockWire
 
 /// Who is served at the direct socket (docs/PROTOCOL.md, 3.7, "Who may have pages directly").
@@ -92,6 +93,7 @@ extension Dock {
             return EACCES
         }
         guard isTrusted(user) || fenceHolds() else { return EACCES }
+        if StrangeDescriptors.isFull(user) { return EAGAIN }
         guard let account = account(user, isOwn: false) else {
             return sessions.count < configuration.maximumSessions ? 0 : EAGAIN
         }
