@@ -70,7 +70,7 @@ extension Service {
         door.door = .none
         kernel.epollDelete(epoll, door.descriptor)
         sources.remove(door.source)
-        kernel.close(door.descriptor)
+        StrangeDescriptors.end(door.descriptor)
         doors.removeAll { $0 === door }
         door.otherArenas = []
         whenClosed?()
@@ -81,7 +81,7 @@ extension Service {
         for door in doors {
             door.door = .none
             kernel.epollDelete(epoll, door.descriptor)
-            kernel.close(door.descriptor)
+            StrangeDescriptors.end(door.descriptor)
         }
         doors = []
     }

@@ -177,7 +177,7 @@ extension Service {
         _ = withUnsafeBytes(of: minimum) {
             kernel.setsockopt(program, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
         }
-        if let old = arena.pending[port] { kernel.close(old.placeholder) }
+        if let old = arena.pending[port] { kernel.closePlaceholder(old.placeholder) }
         arena.pending[port] = PendingPort(placeholder: backend, cookie: cookie)
         discard(descriptors, from: 1, session)
         return 2
@@ -264,7 +264,7 @@ extension Service {
         var answer = FrameWriter(.hello)
         answer.argument = UInt32(errno)
         _ = answer.withBytes { kernel.sendFrame(descriptor, $0, descriptors: FrameDescriptors()) }
-        if refused.count >= Self.maximumRefused { kernel.close(refused.removeFirst()) }
+        if refused.count >= Self.maximumRefused { StrangeDescriptors.end(refused.removeFirst()) }
         refused.append(descriptor)
         refusedEnd = kernel.now() &+ 1_000_000_000
     }

@@ -120,7 +120,7 @@ extension Dock {
         var answer = FrameBuilder(.hello, argument: UInt32(error))
         answer.append(UInt64(0))
         _ = send(answer, -1, -1, to: descriptor)
-        if refused.count >= 64 { close(refused.removeFirst()) }
+        if refused.count >= 64 { StrangeDescriptors.end(refused.removeFirst()) }
         refused.append(descriptor)
         refusedUntil = monotonicTime() &+ Self.second
         alarm(at: refusedUntil)

@@ -18,8 +18,14 @@
 
         private struct Owner {
             var waiting: [Int32] = []
+            /// Sockets of this process's own.
+            var own: [Int32] = []
             /// When the last close began, or the wait for a thread.
             var since = Kernel.now()
+
+            var count: Int { waiting.count + own.count }
+
+            mutating func next() -> Int32? { own.popLast() ?? waiting.popLast() }
         }
         private struct Queue {
             /// By user.
@@ -41,10 +47,23 @@
         ///
         /// - Parameter user: who sent it, and whose others wait for it.
         public static func close(_ descriptor: Int32, of user: UInt32) {
+            // The program's end of a pair: its hang-up is to be seen as soon as the program closes its own.
+            if descriptor >= 0, isIdleStream(descriptor) { return _ = Kernel.close(descriptor) }
+            close(descriptor, of: user, isOwn: false)
+        }
+
+        /// Likewise, a socket of this process's own, which is none too many.
+        static func closeOwn(_ socket: Int32, of user: UInt32) { close(socket, of: user, isOwn: true) }
+
+        private static func close(_ descriptor: Int32, of user: UInt32, isOwn: Bool) {
             guard descriptor >= 0 else { return }
             let (isIdle, isNew) = queue.withLock { queue in
                 if queue.owners[user] == nil { queue.unserved.append(user) }
-                queue.owners[user, default: Owner()].waiting.append(descriptor)
+                if isOwn {
+                    queue.owners[user, default: Owner()].own.append(descriptor)
+                } else {
+                    queue.owners[user, default: Owner()].waiting.append(descriptor)
+                }
                 let needed = queue.unserved.count
                 let isNew = needed > queue.idle && queue.threads < mostThreads
                 if isNew { queue.threads += 1 }
@@ -58,7 +77,7 @@
         /// Whether too many of a user's wait: whoever sends more is to be sent away.
         public static func isFull(_ user: UInt32) -> Bool {
             queue.withLock { queue in
-                guard let owner = queue.owners[user], owner.waiting.count > most else { return false }
+                guard let owner = queue.owners[user], owner.count > most else { return false }
                 return owner.waiting.count > mostInBurst || Kernel.now() - owner.since > patience
             }
         }
@@ -103,7 +122,7 @@
         /// - Parameter user: whom this thread serves.
         private static func next(after user: UInt32?) -> Work {
             queue.withLock { queue in
-                if let user, queue.owners[user]?.waiting.isEmpty == false {
+                if let user, let owner = queue.owners[user], owner.count > 0 {
                     // Others without a thread come first.
                     queue.unserved.append(user)
                 } else if let user {
@@ -111,7 +130,7 @@
                 }
                 while !queue.unserved.isEmpty {
                     let next = queue.unserved.removeFirst()
-                    guard let descriptor = queue.owners[next]?.waiting.popLast() else { continue }
+                    guard let descriptor = queue.owners[next]?.next() else { continue }
                     queue.owners[next]?.since = Kernel.now()
                     return .close(descriptor, next)
                 }

@@ -1,6 +1,7 @@
 import CXenSockSystem
 import Glibc
 import Testing
+import XenSockRing
 import XenSockTestSupport
 import XenSockWire
 
@@ -83,6 +84,62 @@ extension ServiceTests {
             close(peer)
             close(pair[0])
             close(pair[1])
+        }
+
+        /// What receives from a stream, or closes it.
+        private static let calls: [@Sendable (LinuxKernel, Int32, Segments) -> Void] = [
+            { kernel, end, _ in _ = kernel.receiveFiller(end) },
+            { kernel, end, room in _ = kernel.receiveRelayed(end, into: room) },
+            { kernel, end, room in _ = kernel.receive(end, into: room) },
+            { _, _, _ in },
+        ]
+
+        @Test(arguments: calls.indices) func oneThatMakesCloseWaitKeepsNobodyInAStream(_ index: Int) throws {
+            defer { fixture.stop() }
+            let pair = try pair()
+            let (slow, peer) = try #require(lingeringConnection(seconds: 60))
+            #expect(sendMessage(pair[1], [1, 2, 3], [slow]) == 3)
+            close(slow)
+            let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 8)
+            defer { room.deallocate() }
+            let segments = Segments(UnsafeMutableRawBufferPointer(room))
+            let clock = ContinuousClock()
+            let taken = clock.measure {
+                Self.calls[index](LinuxKernel(), pair[0], segments)
+                LinuxKernel().closePlaceholder(pair[0])
+            }
+            #expect(taken < .seconds(15))
+            close(peer)
+            #expect(waitFor(pair[1], POLLHUP, 30_000))
+            close(pair[1])
+        }
+
+        @Test func bytesWithoutDescriptorsAreLostAtTheClose() throws {
+            defer { fixture.stop() }
+            let pair = try pair()
+            #expect(sendMessage(pair[1], [UInt8](repeating: 1, count: 5000), []) == 5000)
+            LinuxKernel().closePlaceholder(pair[0])
+            // Now, and as close(2) tells of it.
+            #expect(polled(pair[1]) & (POLLHUP | POLLERR) == POLLHUP | POLLERR)
+            close(pair[1])
+        }
+
+        @Test func oneThatMakesCloseWaitKeepsNobodyAtTheEndOfASession() throws {
+            defer { fixture.stop() }
+            let parent = try TestClient.connected(path: fixture.path)
+            let ends = try pair(SOCK_SEQPACKET)
+            let (slow, peer) = try #require(lingeringConnection(seconds: 60))
+            #expect(sendMessage(ends[1], [1, 2, 3, 4], []) == 4)
+            #expect(sendMessage(ends[1], door, [slow]) == 8)
+            close(slow)
+            #expect(parent.send(frame: door, [ends[0]]) == 8)
+            close(ends[0])
+            #expect(waitFor(ends[1], POLLHUP, 20_000))
+            close(ends[1])
+            let clock = ContinuousClock()
+            let taken = try clock.measure { _ = try TestClient.connected(path: fixture.path) }
+            #expect(taken < .seconds(15))
+            close(peer)
         }
 
         @Test(.enabled(if: getuid() == 0)) func whoseDescriptorsDoNotCloseGetsNoSession() throws {

@@ -72,7 +72,7 @@ final class TestClient: TestSession {
             guard waitFor(session, POLLIN, milliseconds) else { throw ClientError(description: "no frame came") }
             var buffer = [UInt8](repeating: 0, count: SessionFrame.maximumSize)
             var carried = FrameDescriptors()
-            let count = buffer.withUnsafeMutableBytes { 
+            let count = buffer.withUnsafeMutableBytes {
                 kernel.receiveFrame(session, of: getuid(), into: $0, descriptors: &carried)
             }
             guard count > 0 else { return nil }

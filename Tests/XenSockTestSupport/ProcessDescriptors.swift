@@ -11,9 +11,8 @@ public func processDescriptors() -> Int {
         }
         var target = [CChar](repeating: 0, count: 64)
         let length = readlink("/proc/self/fd/" + name, &target, 63)
-        if length > 0, String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self).contains("pidfd") {
-            count += 1
-        }
+        let bytes = target[..<max(0, length)].map { UInt8(bitPattern: $0) }
+        if String(decoding: bytes, as: UTF8.self).contains("pidfd") { count += 1 }
     }
     return count
 }
