@@ -1,4 +1,5 @@
 import CXenSockSystem
+import XenSockPlatform
 import XenSockWire
 
 /// Session frames on a SOCK_SEQPACKET socket, with descriptors by SCM_RIGHTS (docs/PROTOCOL.md, 3.1).
@@ -6,44 +7,28 @@ extension LinuxKernel {
     /// Receives one frame, not blocking.
     ///
     /// - Parameters:
+    ///   - user: who sends there, to wait for the close of what no frame carries.
     ///   - buffer: private memory of `SessionFrame.maximumSize` bytes.
     ///   - descriptors: what came along, close-on-exec; the caller owns them, whatever is returned.
     /// - Returns: the frame's size; 0 at the hang-up; a negative errno; -EMSGSIZE for a frame beyond the protocol's.
     func receiveFrame(
-        _ session: Int32, into buffer: UnsafeMutableRawBufferPointer, descriptors: inout FrameDescriptors
+        _ session: Int32, of user: UInt32, into buffer: UnsafeMutableRawBufferPointer,
+        descriptors: inout FrameDescriptors
     ) -> Int {
         var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-        // Room for four descriptors: CMSG_SPACE(16).
-        var control: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        var message = msghdr()
-        let result = withUnsafeMutablePointer(to: &vector) { vector in
-            withUnsafeMutableBytes(of: &control) { control in
-                message.msg_iov = vector
-                message.msg_iovlen = 1
-                message.msg_control = control.baseAddress
-                message.msg_controllen = control.count
-                let flags = Int(MSG_DONTWAIT) | Int(MSG_CMSG_CLOEXEC)
-                return withUnsafeMutablePointer(to: &message) {
-                    xs_syscall(Int(SYS_recvmsg), Int(session), Int(bitPattern: $0), flags, 0, 0, 0)
-                }
-            }
+        var flags: Int32 = 0
+        var count: Int32 = 0
+        let result = withUnsafeTemporaryAllocation(of: Int32.self, capacity: XS_MESSAGE_DESCRIPTORS) {
+            let result = xs_receive_everything(
+                session, &vector, 1, Int32(truncatingIfNeeded: Int(MSG_DONTWAIT)), $0.baseAddress, &count, &flags)
+            descriptors.count = min(4, Int(count))
+            for index in 0..<descriptors.count { descriptors.values[index] = $0[index] }
+            for index in descriptors.count..<Int(count) { StrangeDescriptors.close($0[index], of: user) }
+            return result
         }
         guard result >= 0 else { return result }
-        withUnsafeBytes(of: control) { control in
-            // One control message: length u64, level i32, type i32, then the descriptors.
-            let length = Int(truncatingIfNeeded: control.load(as: UInt64.self))
-            guard message.msg_controllen >= 16, length > 16, length <= control.count,
-                control.load(fromByteOffset: 8, as: Int32.self) == SOL_SOCKET,
-                control.load(fromByteOffset: 12, as: Int32.self) == 1
-            else { return }
-            let count = min(4, (length - 16) / 4)
-            for index in 0..<count {
-                descriptors.values[index] = control.load(fromByteOffset: 16 + index * 4, as: Int32.self)
-            }
-            descriptors.count = count
-        }
-        descriptors.isTruncated = message.msg_flags & Int32(truncatingIfNeeded: Int(MSG_CTRUNC)) != 0
-        return message.msg_flags & Int32(truncatingIfNeeded: Int(MSG_TRUNC)) != 0 ? Int(0 &- EMSGSIZE) : result
+        descriptors.isTruncated = count > 4 || flags & Int32(truncatingIfNeeded: Int(MSG_CTRUNC)) != 0
+        return flags & Int32(truncatingIfNeeded: Int(MSG_TRUNC)) != 0 ? Int(0 &- EMSGSIZE) : result
     }
 
     /// Sends one frame, not blocking. The descriptors stay the caller's.

@@ -175,7 +175,7 @@ final class LocalChannel<Kernel: SocketKernel>: V1Channel {
         guard placeholder >= 0 else { return }
         // The frontend may have kept a copy of our end, which would keep the watch alive.
         kernel.epollDelete(epoll, placeholder)
-        kernel.close(placeholder)
+        kernel.closePlaceholder(placeholder)
         placeholder = -1
     }
 

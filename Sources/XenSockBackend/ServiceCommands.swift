@@ -254,7 +254,7 @@ extension Service {
         awaitPair(of: port, session)
         guard !session.isClosed, let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil
         else { return }
-        if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
+        if let pair = arena.pending.removeValue(forKey: port) { kernel.closePlaceholder(pair.placeholder) }
         arena.releasePort(port)
         arena.status(port).free(nextGeneration: arena.nextGeneration(port))
     }

@@ -43,23 +43,25 @@ extension Service {
     func receiveDoors(_ door: Session) {
         for _ in 0..<64 {
             guard case .open = door.door else { return }
+            let user = door.credentials.userID
+            // All descriptors of the service are not its holders'.
+            if StrangeDescriptors.isFull(user) { return close(door) }
             var descriptors = FrameDescriptors()
-            let size = kernel.receiveFrame(door.descriptor, into: frame, descriptors: &descriptors)
+            let size = kernel.receiveFrame(
+                door.descriptor, of: user, into: frame, descriptors: &descriptors)
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
             // An empty message is none of the end.
-            if size < 0 || size == 0 && kernel.poll(door.descriptor, .input).contains(.hangup) { return close(door) }
+            if size < 0 || size == 0 && kernel.poll(door.descriptor, .input).contains(.hangup) {
+                discard(descriptors, from: 0, door)
+                return close(door)
+            }
             let opens =
                 size >= SessionFrame.payload && descriptors.count == 1 && !descriptors.isTruncated
                 && frame.load(as: UInt32.self) == SessionFrame.Kind.door.rawValue
                 && kernel.isUnixSocket(descriptors.values[0], type: UInt32(SOCK_SEQPACKET.rawValue))
             if opens { openSession(descriptors.values[0], parent: door) }
             // What one holder sends amiss must not shut the door to the others.
-            var areGone = true
-            for index in (opens ? 1 : 0)..<max(opens ? 1 : 0, descriptors.count) {
-                areGone = StrangeDescriptors.close(descriptors.values[index]) && areGone
-            }
-            // But all descriptors of the service are not theirs.
-            if !areGone { return close(door) }
+            discard(descriptors, from: opens ? 1 : 0, door)
         }
     }
 
@@ -68,7 +70,7 @@ extension Service {
         door.door = .none
         kernel.epollDelete(epoll, door.descriptor)
         sources.remove(door.source)
-        kernel.close(door.descriptor)
+        StrangeDescriptors.end(door.descriptor)
         doors.removeAll { $0 === door }
         door.otherArenas = []
         whenClosed?()
@@ -79,7 +81,7 @@ extension Service {
         for door in doors {
             door.door = .none
             kernel.epollDelete(epoll, door.descriptor)
-            kernel.close(door.descriptor)
+            StrangeDescriptors.end(door.descriptor)
         }
         doors = []
     }

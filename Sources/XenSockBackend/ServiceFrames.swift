@@ -14,6 +14,9 @@ extension Service {
     func receiveFrames(_ session: Session, untilPort port: UInt32? = nil) {
         for _ in 0..<64 {
             guard !session.isClosed, !session.isBroken else { return }
+            let user = session.credentials.userID
+            // Unread, so that nothing of it is added.
+            if StrangeDescriptors.isFull(user) { return violate(session, "descriptors that do not close") }
             if let port {
                 if session.arena?.pending[port] != nil { return }
             } else if !hasShare(session) {
@@ -21,7 +24,8 @@ extension Service {
                 return
             }
             var descriptors = FrameDescriptors()
-            let size = kernel.receiveFrame(session.descriptor, into: frame, descriptors: &descriptors)
+            let size = kernel.receiveFrame(
+                session.descriptor, of: user, into: frame, descriptors: &descriptors)
             if size == Int(0 &- Errno.eagain) || size == Int(0 &- Errno.eintr) { return }
             var taken = 0
             if size >= SessionFrame.payload {
@@ -30,6 +34,8 @@ extension Service {
             } else if size > 0 || size == Int(0 &- EMSGSIZE) {
                 violate(session, "a malformed frame")
             } else {
+                // Of an empty message, which no hang-up is, some may have come all the same.
+                discard(descriptors, from: 0, session)
                 return end(session, reason: "hang-up")
             }
             discard(descriptors, from: taken, session)
@@ -38,11 +44,9 @@ extension Service {
 
     /// Closes what came and was not taken over.
     func discard(_ descriptors: FrameDescriptors, from first: Int, _ session: Session) {
-        var areGone = true
         for index in first..<max(first, descriptors.count) {
-            areGone = StrangeDescriptors.close(descriptors.values[index]) && areGone
+            StrangeDescriptors.close(descriptors.values[index], of: session.credentials.userID)
         }
-        if !areGone, !session.isClosed { violate(session, "descriptors that do not close") }
     }
 
     /// - Returns: how many of the descriptors, from the first on, were taken over.
@@ -178,7 +182,7 @@ extension Service {
         _ = withUnsafeBytes(of: minimum) {
             kernel.setsockopt(program, level: OptionNumber.solSocket, name: OptionNumber.soSendBuffer, value: $0)
         }
-        if let old = arena.pending[port] { kernel.close(old.placeholder) }
+        if let old = arena.pending[port] { kernel.closePlaceholder(old.placeholder) }
         arena.pending[port] = PendingPort(placeholder: backend, cookie: cookie)
         discard(descriptors, from: 1, session)
         return 2
@@ -269,7 +273,7 @@ extension Service {
         var answer = FrameWriter(.hello)
         answer.argument = UInt32(errno)
         _ = answer.withBytes { kernel.sendFrame(descriptor, $0, descriptors: FrameDescriptors()) }
-        if refused.count >= Self.maximumRefused { kernel.close(refused.removeFirst()) }
+        if refused.count >= Self.maximumRefused { StrangeDescriptors.end(refused.removeFirst()) }
         refused.append(descriptor)
         refusedEnd = kernel.now() &+ 1_000_000_000
     }

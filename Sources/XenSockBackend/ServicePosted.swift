@@ -145,7 +145,7 @@ extension Service {
         guard let arena = session.arena, arena.isSocketPort(port), arena.sockets[Int(port)] == nil,
             session.sockets[id] == nil, session.stillborn.count < Int(arena.ports)
         else { return false }
-        if let pair = arena.pending.removeValue(forKey: port) { kernel.close(pair.placeholder) }
+        if let pair = arena.pending.removeValue(forKey: port) { kernel.closePlaceholder(pair.placeholder) }
         arena.releasePort(port)
         // No pair: the service had no room for its descriptors.
         session.stillborn[id] = Stillborn(port: port, errno: ret == 0 &- Errno.ebadf ? Errno.enfile : 0 &- ret)

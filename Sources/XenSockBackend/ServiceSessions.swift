@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -36,9 +37,9 @@ extension Service {
     /// - Parameter parent: the session whose door it came through.
     func openSession(_ descriptor: Int32, parent: Session?) {
         guard let credentials = kernel.credentials(descriptor), let id = unusedSessionID() else {
-            return kernel.close(descriptor)
+            return StrangeDescriptors.end(descriptor)
         }
-        if parent != nil, isNamed(descriptor) { return kernel.close(descriptor) }
+        if parent != nil, isNamed(descriptor) { return StrangeDescriptors.end(descriptor) }
         let refusal = parent.map { doorRefusal(credentials, $0) } ?? refusal(credentials, hasDoor: false)
         guard refusal == 0 else {
             report("refused process \(credentials.processID) of user \(credentials.userID): errno \(refusal)")
@@ -50,7 +51,7 @@ extension Service {
         let events = EpollEvents.input | EpollEvents.readHangup
         guard kernel.epollAdd(epoll, descriptor, events: events, data: sources.data(session.source)) == 0 else {
             sources.remove(session.source)
-            return kernel.close(descriptor)
+            return StrangeDescriptors.end(descriptor)
         }
         sessions[id] = session
         sessionsOfUser[credentials.userID, default: 0] += 1
@@ -105,6 +106,7 @@ extension Service {
             hasDoor || user == userID || user == 0 || configuration.allowsAnyUser
             || configuration.allowedUsers.contains(user)
         if !isAllowed { return Errno.eacces }
+        if StrangeDescriptors.isFull(user) { return Errno.eagain }
         guard sessions.count < configuration.maximumSessions else { return Errno.eagain }
         // Who ends sessions while their sockets live on has as many arenas as sessions then.
         let open = max(sessionsOfUser[user, default: 0], arenasOfUser[user, default: 0])
@@ -155,7 +157,7 @@ extension Service {
         if !keepsDoor, session.descriptor >= 0 {
             kernel.epollDelete(epoll, session.descriptor)
             sources.remove(session.source)
-            kernel.close(session.descriptor)
+            StrangeDescriptors.end(session.descriptor)
             session.descriptor = -1
         }
         if session.process >= 0 {
@@ -173,7 +175,7 @@ extension Service {
         if !keepsDoor { session.otherArenas = [] }
         if let arena = session.arena {
             for (port, pair) in arena.pending {
-                kernel.close(pair.placeholder)
+                kernel.closePlaceholder(pair.placeholder)
                 arena.releasePort(port)
             }
             arena.pending = [:]

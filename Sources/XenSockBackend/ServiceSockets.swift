@@ -1,4 +1,5 @@
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -154,7 +155,7 @@ extension Service {
         secondly = []
         secondly.append(contentsOf: due.filter { $0(now) })
         if now >= refusedEnd {
-            for descriptor in refused { kernel.close(descriptor) }
+            for descriptor in refused { StrangeDescriptors.end(descriptor) }
             refused = []
         }
         silent.removeAll { $0.arena != nil || $0.isClosed }

@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -30,7 +31,7 @@ extension Service {
             sources.remove(placeholderSource)
             return refuse(port, in: arena)
         }
-        kernel.close(descriptors.values[1])
+        StrangeDescriptors.close(descriptors.values[1], of: session.credentials.userID)
         let socket = V1Socket(
             kernel: kernel, epoll: epoll, dialect: session.dialect, channel: channel,
             networkData: sources.data(networkSource))

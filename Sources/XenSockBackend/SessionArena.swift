@@ -195,7 +195,7 @@ final class SessionArena<Kernel: SocketKernel> {
         guard !isDestroyed else { return }
         isDestroyed = true
         whenDestroyed?()
-        for port in pending.values { kernel.close(port.placeholder) }
+        for port in pending.values { kernel.closePlaceholder(port.placeholder) }
         pending = [:]
         if let xen { return xen.sever() }
         kernel.unmap(base, size: size)

@@ -42,7 +42,7 @@ extension BackendSocket {
         guard placeholder >= 0 else { return }
         // The frontend may have kept a copy of our end, which would keep the watch alive.
         kernel.epollDelete(epoll, placeholder)
-        kernel.close(placeholder)
+        kernel.closePlaceholder(placeholder)
         placeholder = -1
         if phase == .datagram { return hangUpDatagrams() }
         guard phase == .connected, network >= 0 else { return finish(abort: false) }
@@ -139,7 +139,7 @@ extension BackendSocket {
         closeNetwork(abort: abort)
         if placeholder >= 0 {
             kernel.epollDelete(epoll, placeholder)
-            kernel.close(placeholder)
+            kernel.closePlaceholder(placeholder)
             placeholder = -1
         }
         releaseDataRing()

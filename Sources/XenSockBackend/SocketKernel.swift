@@ -89,6 +89,8 @@ protocol SocketKernel {
     func poll(_ descriptor: Int32, _ events: PollEvents) -> PollEvents
 
     // The service's end of the placeholder.
+    /// close(2), which does not wait for what the program queued.
+    func closePlaceholder(_ placeholder: Int32)
     /// Sends one byte.
     func sendToken(_ placeholder: Int32) -> Int
     /// Receives one filler of 256 bytes.
@@ -123,6 +125,8 @@ extension SocketKernel {
     }
 
     func tellsOfAcknowledgements(_ descriptor: Int32) -> Bool { true }
+
+    func closePlaceholder(_ placeholder: Int32) { close(placeholder) }
 
     func prepareAbort(_ descriptor: Int32) { resetOnClose(descriptor) }
 

@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockRing
 
 /// The kernel. The only place of the service's data path that makes system calls.
@@ -74,11 +75,7 @@ struct LinuxKernel: SocketKernel {
     @inline(__always)
     func receive(_ descriptor: Int32, into segments: Segments) -> Int {
         if let network { return network.receive(descriptor, into: segments) }
-        if segments.second.isEmpty {
-            return call(SYS_read, Int(descriptor), address(segments.first.baseAddress), segments.first.count)
-        }
-        var vectors = Self.vectors(segments)
-        return withUnsafeBytes(of: &vectors) { call(SYS_readv, Int(descriptor), address($0.baseAddress), 2) }
+        return receiveRelayed(descriptor, into: segments)
     }
 
     @inline(__always)
@@ -156,6 +153,11 @@ struct LinuxKernel: SocketKernel {
         if let network = owner(descriptor) { return network.close(descriptor) }
         if descriptor >= XenPlaceholders.first, let placeholders { return placeholders.close(descriptor) }
         _ = call(SYS_close, Int(descriptor))
+    }
+
+    func closePlaceholder(_ placeholder: Int32) {
+        if placeholder >= XenPlaceholders.first { return close(placeholder) }
+        StrangeDescriptors.closeStream(placeholder)
     }
 
     func getsockopt(
@@ -254,8 +256,8 @@ struct LinuxKernel: SocketKernel {
     func receiveFiller(_ placeholder: Int32) -> Int {
         if let port = port(placeholder) { return port.receiveFiller() }
         return withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            let flags = Int(MSG_DONTWAIT)
-            return call(SYS_recvfrom, Int(placeholder), address(buffer.baseAddress), 256, flags)
+            var vector = iovec(iov_base: buffer.baseAddress, iov_len: 256)
+            return StrangeDescriptors.receive(placeholder, &vector, 1)
         }
     }
 
@@ -266,19 +268,10 @@ struct LinuxKernel: SocketKernel {
     }
 
     func receiveRelayed(_ placeholder: Int32, into segments: Segments) -> Int {
-        let flags = Int(MSG_DONTWAIT)
-        if segments.second.isEmpty {
-            let first = segments.first
-            return call(SYS_recvfrom, Int(placeholder), address(first.baseAddress), first.count, flags)
-        }
-        var vectors = Self.vectors(segments)
-        return withUnsafeMutableBytes(of: &vectors) { bytes in
-            var message = msghdr()
-            message.msg_iov = bytes.baseAddress?.assumingMemoryBound(to: iovec.self)
-            message.msg_iovlen = 2
-            return withUnsafeMutableBytes(of: &message) {
-                call(SYS_recvmsg, Int(placeholder), address($0.baseAddress), flags)
-            }
+        withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { vectors in
+            (vectors[0], vectors[1]) = Self.vectors(segments)
+            guard let base = vectors.baseAddress else { return Int(0 &- Errno.eagain) }
+            return StrangeDescriptors.receive(placeholder, base, segments.second.isEmpty ? 1 : 2)
         }
     }
 

@@ -2,6 +2,7 @@ import CXenSockSystem
 import Glibc
 import Logging
 import Synchronization
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 import XenSockXen
@@ -356,7 +357,7 @@ public final class Dock: @unchecked Sendable {
             }
         }
         if now >= refusedUntil {
-            for descriptor in refused { close(descriptor) }
+            for descriptor in refused { StrangeDescriptors.end(descriptor) }
             refused = []
             refusedUntil = .max
         }

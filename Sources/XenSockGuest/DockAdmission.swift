@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockWire
 
 /// Who is served at the direct socket (docs/PROTOCOL.md, 3.7, "Who may have pages directly").
@@ -92,6 +93,7 @@ extension Dock {
             return EACCES
         }
         guard isTrusted(user) || fenceHolds() else { return EACCES }
+        if StrangeDescriptors.isFull(user) { return EAGAIN }
         guard let account = account(user, isOwn: false) else {
             return sessions.count < configuration.maximumSessions ? 0 : EAGAIN
         }
@@ -118,7 +120,7 @@ extension Dock {
         var answer = FrameBuilder(.hello, argument: UInt32(error))
         answer.append(UInt64(0))
         _ = send(answer, -1, -1, to: descriptor)
-        if refused.count >= 64 { close(refused.removeFirst()) }
+        if refused.count >= 64 { StrangeDescriptors.end(refused.removeFirst()) }
         refused.append(descriptor)
         refusedUntil = monotonicTime() &+ Self.second
         alarm(at: refusedUntil)

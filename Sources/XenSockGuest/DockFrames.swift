@@ -12,20 +12,36 @@ extension Dock {
     func receive(_ session: DockSession) {
         for _ in 0..<64 {
             guard session.descriptor >= 0, let base = frame.baseAddress else { return }
-            var first: Int32 = -1
-            var second: Int32 = -1
-            let size = xs_receive_descriptors(
-                session.descriptor, base, frame.count, Int32(MSG_DONTWAIT), &first, &second)
+            // Unread, so that nothing of it is added.
+            if !session.isOwn, StrangeDescriptors.isFull(session.user) {
+                return violate(session, "descriptors that do not close")
+            }
+            var (first, second) = (Int32(-1), Int32(-1))
+            let size = receive(session, base, &first, &second)
             if size == -Int(EAGAIN) || size == -Int(EINTR) { return }
             defer {
-                let isFirstGone = StrangeDescriptors.close(first)
-                if !StrangeDescriptors.close(second) || !isFirstGone {
-                    violate(session, "descriptors that do not close")
-                }
+                StrangeDescriptors.close(first, of: session.user)
+                StrangeDescriptors.close(second, of: session.user)
             }
             guard size > 0 else { return end(session, reason: "hang-up") }
             guard size >= SessionFrame.payload else { return violate(session, "a malformed frame") }
             take(UnsafeRawBufferPointer(rebasing: frame[0..<size]), &first, &second, from: session)
+        }
+    }
+
+    /// Receives one frame, and hands on the descriptors beyond two.
+    private func receive(
+        _ session: DockSession, _ base: UnsafeMutableRawPointer, _ first: inout Int32, _ second: inout Int32
+    ) -> Int {
+        var vector = iovec(iov_base: base, iov_len: frame.count)
+        var (count, flags) = (Int32(0), Int32(0))
+        return withUnsafeTemporaryAllocation(of: Int32.self, capacity: XS_MESSAGE_DESCRIPTORS) {
+            let size = xs_receive_everything(
+                session.descriptor, &vector, 1, Int32(MSG_DONTWAIT), $0.baseAddress, &count, &flags)
+            if count > 0 { first = $0[0] }
+            if count > 1 { second = $0[1] }
+            for index in 2..<max(2, Int(count)) { StrangeDescriptors.close($0[index], of: session.user) }
+            return size
         }
     }
 

@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -201,7 +202,8 @@ final class DockPlaceholder {
     private func receiveFiller() -> Bool {
         guard descriptor >= 0 else { return false }
         return withUnsafeTemporaryAllocation(byteCount: Self.fillerSize, alignment: 1) { bytes in
-            recv(descriptor, bytes.baseAddress!, Self.fillerSize, Int32(MSG_DONTWAIT)) > 0
+            var vector = iovec(iov_base: bytes.baseAddress, iov_len: Self.fillerSize)
+            return StrangeDescriptors.receive(descriptor, &vector, 1) > 0
         }
     }
 
@@ -284,7 +286,7 @@ final class DockPlaceholder {
         guard descriptor >= 0 else { return }
         // The program may have kept a copy, which would keep the watch alive.
         poller.remove(descriptor)
-        Glibc.close(descriptor)
+        StrangeDescriptors.closeStream(descriptor)
         descriptor = -1
         // The pages may be the next socket's before this object goes.
         relay = nil

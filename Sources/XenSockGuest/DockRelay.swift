@@ -1,5 +1,6 @@
 import CXenSockSystem
 import Glibc
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -313,7 +314,8 @@ final class DockRelay {
     private func skipFillers(_ descriptor: Int32) {
         withUnsafeTemporaryAllocation(byteCount: DockPlaceholder.fillerSize, alignment: 1) { bytes in
             while fillerBytes > 0 {
-                let count = recv(descriptor, bytes.baseAddress!, min(fillerBytes, bytes.count), Int32(MSG_DONTWAIT))
+                var vector = iovec(iov_base: bytes.baseAddress, iov_len: min(fillerBytes, bytes.count))
+                let count = StrangeDescriptors.receive(descriptor, &vector, 1)
                 guard count > 0 else { return }
                 fillerBytes -= count
             }
@@ -327,7 +329,9 @@ final class DockRelay {
     }
 
     private static func receive(_ descriptor: Int32, _ space: Segments) -> Int {
-        message(space) { recvmsg(descriptor, &$0, Int32(MSG_DONTWAIT)) }
+        let result = message(space) { StrangeDescriptors.receive(descriptor, $0.msg_iov, $0.msg_iovlen) }
+        if result < 0 { errno = Int32(truncatingIfNeeded: -result) }
+        return result
     }
 
     private static func message(_ bytes: Segments, _ body: (inout msghdr) -> Int) -> Int {

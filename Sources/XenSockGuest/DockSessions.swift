@@ -1,6 +1,7 @@
 import CXenSockSystem
 import Glibc
 import Logging
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 import XenSockXen
@@ -26,7 +27,7 @@ extension Dock {
     /// - Parameter parent: the session whose door it came through.
     func begin(_ descriptor: Int32, isOwn: Bool, parent: DockSession?) {
         guard let (process, user) = FrameSocket.credentials(descriptor) else {
-            close(descriptor)
+            StrangeDescriptors.end(descriptor)
             return
         }
         let refusal = refusal(process: process, user: user, isOwn: isOwn, parent: parent)
@@ -157,7 +158,7 @@ extension Dock {
         guard session.descriptor >= 0 else { return }
         log.debug("session \(session.id) closed: \(reason)")
         poller.remove(session.descriptor)
-        close(session.descriptor)
+        StrangeDescriptors.end(session.descriptor)
         session.descriptor = -1
         session.deadline = .max
         forget { target in if case .socket(let other) = target { other === session } else { false } }
@@ -200,7 +201,7 @@ extension Dock {
         session.placeholders = [:]
         if session.descriptor >= 0 {
             poller.remove(session.descriptor)
-            close(session.descriptor)
+            StrangeDescriptors.end(session.descriptor)
             session.descriptor = -1
         }
         free(session)

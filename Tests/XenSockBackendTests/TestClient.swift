@@ -1,6 +1,7 @@
 import CXenSockSystem
 import Glibc
 import XenSockRing
+import XenSockTestSupport
 import XenSockWire
 
 @testable import XenSockBackend
@@ -54,22 +55,11 @@ final class TestClient: TestSession {
 
     /// Sends a frame with the same descriptor `count` times.
     func sendMany(_ bytes: [UInt8], _ descriptor: Int32, count: Int) -> Int {
-        var bytes = bytes
-        var control = [Int32](repeating: descriptor, count: 4 + count)
-        let length = control.count * 4
-        (control[0], control[1], control[2], control[3]) = (Int32(length), 0, SOL_SOCKET, 1)
-        return bytes.withUnsafeMutableBytes { bytes in
-            control.withUnsafeMutableBytes { control in
-                var vector = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
-                return withUnsafeMutablePointer(to: &vector) {
-                    var message = msghdr()
-                    (message.msg_iov, message.msg_iovlen) = ($0, 1)
-                    (message.msg_control, message.msg_controllen) = (control.baseAddress, length)
-                    return sendmsg(session, &message, 0)
-                }
-            }
-        }
+        sendAll(bytes, [Int32](repeating: descriptor, count: count))
     }
+
+    /// Sends a frame with any number of descriptors.
+    func sendAll(_ bytes: [UInt8], _ descriptors: [Int32]) -> Int { sendMessage(session, bytes, descriptors) }
 
     func send(_ writer: FrameWriter, _ descriptors: [Int32] = []) -> Int {
         send(frame: writer.withBytes { Array($0) }, descriptors)
@@ -82,7 +72,9 @@ final class TestClient: TestSession {
             guard waitFor(session, POLLIN, milliseconds) else { throw ClientError(description: "no frame came") }
             var buffer = [UInt8](repeating: 0, count: SessionFrame.maximumSize)
             var carried = FrameDescriptors()
-            let count = buffer.withUnsafeMutableBytes { kernel.receiveFrame(session, into: $0, descriptors: &carried) }
+            let count = buffer.withUnsafeMutableBytes {
+                kernel.receiveFrame(session, of: getuid(), into: $0, descriptors: &carried)
+            }
             guard count > 0 else { return nil }
             if !kicks, count >= 4, buffer.u32(0) == SessionFrame.Kind.kick.rawValue { continue }
             return (Array(buffer[0..<count]), (0..<carried.count).map { carried.values[$0] })

@@ -372,6 +372,49 @@ static inline long xs_receive_descriptors(int fd, void *bytes, size_t size, int 
     return result;
 }
 
+/* What a message can carry at most (SCM_MAX_FD of the kernel). */
+enum { XS_MESSAGE_DESCRIPTORS = 253 };
+
+/* recvmsg(2) for who trusts no sender: has room for every descriptor that may come along, since the kernel closes those
+ * that find none before the call returns, and how long that takes is the sender's to choose. `descriptors` has room for
+ * XS_MESSAGE_DESCRIPTORS, which are the caller's then, close-on-exec. A pidfd of the sender, which comes where another
+ * holder of the socket has set SO_PASSPIDFD, is closed. Returns the bytes received or a negative errno. */
+static inline long xs_receive_everything(int fd, struct iovec *vectors, int vector_count, int flags, int *descriptors,
+                                         int *count, int *message_flags) {
+    union {
+        struct cmsghdr header;
+        /* More than the descriptors take: credentials and a security label may stand before them. */
+        char space[8192];
+    } control;
+    struct msghdr message = {0};
+    message.msg_iov = vectors;
+    message.msg_iovlen = vector_count;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    *count = 0;
+    *message_flags = 0;
+    long result = xs_syscall(SYS_recvmsg, fd, (long)&message, flags | MSG_CMSG_CLOEXEC, 0, 0, 0);
+    if (result < 0) return result;
+    *message_flags = message.msg_flags;
+    size_t size = message.msg_controllen;
+    size_t offset = 0;
+    while (offset + sizeof(struct cmsghdr) <= size) {
+        struct cmsghdr *header = (struct cmsghdr *)(control.space + offset);
+        size_t length = header->cmsg_len;
+        if (length < sizeof(struct cmsghdr) || length > size - offset) break;
+        int *values = (int *)CMSG_DATA(header);
+        size_t present = (length - CMSG_LEN(0)) / sizeof(int);
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            for (size_t index = 0; index < present && *count < XS_MESSAGE_DESCRIPTORS; index++)
+                descriptors[(*count)++] = values[index];
+        } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == 4 /* SCM_PIDFD */ && present > 0) {
+            if (values[0] >= 0) xs_syscall(SYS_close, values[0], 0, 0, 0, 0, 0);
+        }
+        offset += CMSG_ALIGN(length);
+    }
+    return result;
+}
+
 /* Acts on a cancellation of this thread that is pending, as every call does that may block. */
 extern char __libc_single_threaded;
 extern void pthread_testcancel(void);
