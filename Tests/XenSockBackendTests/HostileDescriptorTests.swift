@@ -80,7 +80,7 @@ extension ServiceTests {
             // Its descriptor came, and nobody waits for it.
             let clock = ContinuousClock()
             let taken = try clock.measure { _ = try TestClient.connected(path: fixture.path) }
-            #expect(taken < .seconds(15))
+            #expect(taken < .seconds(45))
             close(peer)
             close(pair[0])
             close(pair[1])
@@ -108,7 +108,7 @@ extension ServiceTests {
                 Self.calls[index](LinuxKernel(), pair[0], segments)
                 LinuxKernel().closePlaceholder(pair[0])
             }
-            #expect(taken < .seconds(15))
+            #expect(taken < .seconds(45))
             close(peer)
             #expect(waitFor(pair[1], POLLHUP, 30_000))
             close(pair[1])
@@ -138,7 +138,7 @@ extension ServiceTests {
             close(ends[1])
             let clock = ContinuousClock()
             let taken = try clock.measure { _ = try TestClient.connected(path: fixture.path) }
-            #expect(taken < .seconds(15))
+            #expect(taken < .seconds(45))
             close(peer)
         }
 

@@ -37,6 +37,6 @@ import XenSockWire
         close(slow)
         let clock = ContinuousClock()
         let taken = try clock.measure { _ = try program.ask(1, order: 4) }
-        #expect(taken < .seconds(15))
+        #expect(taken < .seconds(45))
     }
 }

@@ -17,10 +17,10 @@ static void show(const char *what, int fd, int name) {
 
 static struct timespec start;
 
-// That the call, begun at `start`, took about as long as told.
+// That the call, begun at `start`, took no less than told, and came back.
 static void took(int milliseconds) {
     long waited = since(&start);
-    int isRight = waited >= milliseconds - 10 && waited < milliseconds + 1500;
+    int isRight = waited >= milliseconds - 10 && waited < milliseconds + 20000;
     print(" %s\n", isRight ? "as long as told" : "not as long as told");
     clock_gettime(CLOCK_MONOTONIC, &start);
 }
