@@ -8,12 +8,12 @@ enum OptionRules {
     /// - Returns: 0, or the positive errno to answer.
     static func refusal(domain: UInt32, level: Int32, name: Int32, value: UnsafeRawBufferPointer?) -> Int32 {
         if value != nil, isRoute(level: level, name: name) { return Errno.eperm }
-        if let value, carriesHeaders(level: level, name: name, value) { return Errno.eperm }
         switch level {
         case OptionNumber.solSocket: return socketRefusal(domain, name, value)
         case OptionNumber.ipprotoTCP: return tcpRefusal(name, value)
         case OptionNumber.ipprotoIP: return filterRefusal(name, [64, 65, 66, 67, 96, 97, 98, 99])
         case OptionNumber.ipprotoIPv6 where domain != SocketDomain.inet:
+            if name == 32, let value, carriesHeaders(value) { return Errno.einval }
             return filterRefusal(name, [64, 65, 68, 69])
         default:
             // What TCP answers for a level that it does not know.
@@ -31,9 +31,7 @@ enum OptionRules {
     }
 
     /// IPV6_FLOWLABEL_MGR with control messages behind its 32 bytes: headers that the label's packets get.
-    private static func carriesHeaders(level: Int32, name: Int32, _ value: UnsafeRawBufferPointer) -> Bool {
-        level == OptionNumber.ipprotoIPv6 && name == 32 && value.count > 32
-    }
+    private static func carriesHeaders(_ value: UnsafeRawBufferPointer) -> Bool { value.count > 32 }
 
     /// As above, for a socket of `type`: datagram and raw sockets have more levels.
     static func refusal(
@@ -115,15 +113,12 @@ enum OptionRules {
     /// Makes a value that getsockopt(2) reads harmless: the kernel writes as many sources of a multicast filter as the
     /// value itself says, whatever its length is.
     ///
-    /// - Parameter value: the value, all of it writable; changed.
-    /// - Returns: 0, or the positive errno to answer.
-    static func bound(_ value: UnsafeMutableRawBufferPointer, level: Int32, name: Int32) -> Int32 {
-        guard let filter = SourceFilter(level: level, name: name) else { return 0 }
-        guard value.count >= filter.size else { return Errno.einval }
+    /// - Parameter value: the value, all of it writable; changed. One too short for the struct is refused by the kernel.
+    static func bound(_ value: UnsafeMutableRawBufferPointer, level: Int32, name: Int32) {
+        guard let filter = SourceFilter(level: level, name: name), value.count >= filter.size else { return }
         let wanted = value.loadUnaligned(fromByteOffset: filter.count, as: UInt32.self)
         let room = UInt32((value.count - filter.size) / filter.sourceSize)
         value.storeBytes(of: min(wanted, room), toByteOffset: filter.count, as: UInt32.self)
-        return 0
     }
 
     /// `struct ip_msfilter` or `struct group_filter`: ends with a count, behind which that many sources stand.

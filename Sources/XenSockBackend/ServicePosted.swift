@@ -44,7 +44,8 @@ extension Service {
     /// - Returns: whether all of that was done.
     func performPosted(visibleTo session: Session) -> Bool {
         guard hasShare(session) else { return false }
-        spendAhead(1 + sessions.count / Self.lookedThrough, by: session)
+        // What the looking costs counts for the next one.
+        defer { spendAhead(1 + sessions.count / Self.lookedThrough, by: session) }
         var isDone = true
         for other in Array(sessions.values) where other !== session {
             if let arena = other.arena, session.mayShare(arena) { isDone = performSockets(of: other) && isDone }

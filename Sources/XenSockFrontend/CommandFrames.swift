@@ -33,7 +33,14 @@ extension Commands {
         defer { if blocked == nil { Kernel.restoreSignals(mask) } }
         guard let life = Session.life(state) else { return attachment }
         var frame = (SessionFrame.Kind.attach.rawValue, UInt32(withArena ? 1 : 0), id.rawValue)
-        return ask(state, mask, life, .attach, &frame, SessionFrame.Attach.size, fd, -1)
+        // The service has not come to what was asked for before: a bounded time, about a second in all.
+        for _ in 0..<1000 {
+            attachment = ask(state, mask, life, .attach, &frame, SessionFrame.Attach.size, fd, -1)
+            guard attachment.error == EAGAIN else { break }
+            Signals.admitDefaults(mask)
+            Session.sleep(state, seen: SharedWord32(&state.pointee.progress).loadOrdered(), nanoseconds: 1_000_000)
+        }
+        return attachment
     }
 
     /// Sends a frame with up to two descriptors and waits for its answer, of the same kind. Signals are blocked.

@@ -6,6 +6,9 @@ import Glibc
 public func lingeringConnection(seconds linger: Int32) -> (descriptor: Int32, peer: Int32)? {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
+    // The peer's kernel takes no more than that, and does not find more room later.
+    var room: Int32 = 4096
+    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, 4)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
@@ -24,6 +27,11 @@ public func lingeringConnection(seconds linger: Int32) -> (descriptor: Int32, pe
     var value = Glibc.linger(l_onoff: 1, l_linger: linger)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<Glibc.linger>.size))
     let bytes = [UInt8](repeating: 0, count: 1 << 16)
-    while send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT)) > 0 {}
+    // What was under way when there was no more room may have arrived since.
+    var refusals = 0
+    while refusals < 5 {
+        refusals = send(descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT)) > 0 ? 0 : refusals + 1
+        usleep(10_000)
+    }
     return (descriptor, peer)
 }
