@@ -2,6 +2,7 @@ import CXenSockSystem
 import Glibc
 import Logging
 import Synchronization
+import XenSockPlatform
 import XenSockRing
 import XenSockWire
 
@@ -88,6 +89,7 @@ public final class Service {
         configuration: ServiceConfiguration, policy: any BackendPolicy, resolver: any NameResolver, log: Logger,
         network: (any SocketNetwork)? = nil
     ) throws {
+        StrangeDescriptors.prepare()
         kernel = LinuxKernel(network: network, placeholders: XenPlaceholders())
         // Another service behind this one looks around as well: both must leave a processor to who has work.
         alertness = Alertness(processors: sysconf(Int32(_SC_NPROCESSORS_ONLN)) - (network == nil ? 0 : 1))

@@ -103,6 +103,7 @@ public final class Dock: @unchecked Sendable {
         log: Logger
     ) throws(DockError) {
         guard let poller = Poller() else { throw DockError("no descriptors are left") }
+        StrangeDescriptors.prepare()
         self.device = device
         self.platform = platform
         self.configuration = configuration

@@ -43,6 +43,14 @@
             return word
         }()
 
+        /// Makes the first thread, which stays: what a process holds then does not depend on who has come.
+        public static func prepare() { _ = first }
+
+        private static let first: Void = {
+            queue.withLock { $0.threads += 1 }
+            begin()
+        }()
+
         /// Takes a descriptor over, and closes it sooner or later. Does not wait.
         ///
         /// - Parameter user: who sent it, and whose others wait for it.
@@ -83,6 +91,12 @@
         }
 
         private static func begin() {
+            // A signal that the process waits for is none of this thread's.
+            var all = sigset_t()
+            var before = sigset_t()
+            sigfillset(&all)
+            pthread_sigmask(SIG_SETMASK, &all, &before)
+            defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
             var thread = pthread_t()
             var attributes = pthread_attr_t()
             pthread_attr_init(&attributes)
@@ -107,7 +121,7 @@
                     _ = Kernel.close(descriptor)
                 case .wait(let value):
                     user = nil
-                    Kernel.futexWait(word, value, nanoseconds: 60_000_000_000)
+                    Kernel.futexWait(word, value, nanoseconds: .max)
                     queue.withLock { $0.idle -= 1 }
                 }
             }

@@ -26,6 +26,17 @@ extension ServiceTests {
             return pair
         }
 
+        /// A session whose first frame carries descriptors; nobody but its socket has them any more when the service comes to
+        /// read it.
+        private func session(of parent: TestClient, behind frame: [UInt8], _ descriptors: [Int32]) throws -> Int32 {
+            let ends = try pair(SOCK_SEQPACKET)
+            #expect(sendMessage(ends[1], frame, descriptors) == frame.count)
+            for descriptor in Set(descriptors) { close(descriptor) }
+            #expect(parent.send(frame: door, [ends[0]]) == 8)
+            close(ends[0])
+            return ends[1]
+        }
+
         private var door: [UInt8] { FrameWriter(.door).withBytes { Array($0) } }
 
         @Test func ofAnEmptyMessageNoneIsKept() throws {
@@ -75,14 +86,14 @@ extension ServiceTests {
             let client = try TestClient.connected(path: fixture.path)
             let pair = try pair()
             let (slow, peer) = try #require(lingeringConnection(seconds: 60))
-            #expect(client.sendAll(door, [pair[0], pair[0], pair[0], pair[0], slow]) == 8)
-            close(slow)
+            let end = try session(of: client, behind: door, [pair[0], dup(pair[0]), dup(pair[0]), dup(pair[0]), slow])
+            #expect(waitFor(end, POLLHUP, 20_000))
             // Its descriptor came, and nobody waits for it.
             let clock = ContinuousClock()
             let taken = try clock.measure { _ = try TestClient.connected(path: fixture.path) }
             #expect(taken < .seconds(45))
             close(peer)
-            close(pair[0])
+            close(end)
             close(pair[1])
         }
 
@@ -129,25 +140,30 @@ extension ServiceTests {
             let parent = try TestClient.connected(path: fixture.path)
             let ends = try pair(SOCK_SEQPACKET)
             let (slow, peer) = try #require(lingeringConnection(seconds: 60))
+            // Too short, which ends the session before what stands behind it is read.
             #expect(sendMessage(ends[1], [1, 2, 3, 4], []) == 4)
             #expect(sendMessage(ends[1], door, [slow]) == 8)
             close(slow)
             #expect(parent.send(frame: door, [ends[0]]) == 8)
-            close(ends[0])
-            #expect(waitFor(ends[1], POLLHUP, 20_000))
-            close(ends[1])
+            // Whoever is the last to close it waits: here or there.
+            let (own, other) = (ends[0], ends[1])
+            let closing = Worker { close(own) }
+            #expect(waitFor(other, POLLHUP, 20_000))
+            close(other)
             let clock = ContinuousClock()
             let taken = try clock.measure { _ = try TestClient.connected(path: fixture.path) }
             #expect(taken < .seconds(45))
             close(peer)
+            try closing.join()
         }
 
         @Test(.enabled(if: getuid() == 0)) func whoseDescriptorsDoNotCloseGetsNoSession() throws {
             defer { fixture.stop() }
             let (slow, peer) = try #require(lingeringConnection(seconds: 60))
-            let session = try asUser(1000) { try TestClient.connected(path: fixture.path) }
-            #expect(session.sendAll(door, [slow]) == 8)
-            close(slow)
+            let parent = try asUser(1000) { try TestClient.connected(path: fixture.path) }
+            let end = try asUser(1000) { try session(of: parent, behind: door, [slow]) }
+            #expect(waitFor(end, POLLHUP, 20_000))
+            close(end)
             var refusal: UInt32 = 0
             // One behind another, since the first thing that is amiss ends the session.
             #expect(

@@ -32,11 +32,13 @@ import XenSockWire
         defer { fixture.stop() }
         let program = try fixture.open(direct: true)
         let (slow, peer) = try #require(lingeringConnection(seconds: 60))
-        defer { close(peer) }
         #expect(sendMessage(program.descriptor, store, [1, 2, slow]) == store.count)
-        close(slow)
+        // Whoever is the last to close it waits: here or there.
+        let closing = Worker { close(slow) }
         let clock = ContinuousClock()
         let taken = try clock.measure { _ = try program.ask(1, order: 4) }
         #expect(taken < .seconds(45))
+        close(peer)
+        try closing.join()
     }
 }
