@@ -2,6 +2,7 @@ import CXenSockSystem
 import Glibc
 import Logging
 import Testing
+import XenSockTestSupport
 import XenSockWire
 
 @testable import XenSockBackend
@@ -149,18 +150,5 @@ extension ServiceFixture {
         return count
     }
 
-    private static var memories: Int {
-        guard let directory = opendir("/proc/self/fd") else { return -1 }
-        defer { closedir(directory) }
-        var count = 0
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            var target = [CChar](repeating: 0, count: 64)
-            let length = readlink("/proc/self/fd/" + name, &target, 63)
-            if length > 0, strncmp(target, "/memfd:xensock", 14) == 0 { count += 1 }
-        }
-        return count
-    }
+    private static var memories: Int { countDescriptors { $0.hasPrefix("/memfd:xensock") } }
 }

@@ -1,7 +1,8 @@
 import Glibc
 
-/// How many pidfds this process has.
-public func processDescriptors() -> Int {
+/// How many descriptors of this process are as `matches` says of what `/proc/self/fd` shows: a path, or `/memfd:NAME`; -1 if
+/// there is no such directory.
+public func countDescriptors(where matches: (String) -> Bool) -> Int {
     guard let directory = opendir("/proc/self/fd") else { return -1 }
     defer { closedir(directory) }
     var count = 0
@@ -12,7 +13,10 @@ public func processDescriptors() -> Int {
         var target = [CChar](repeating: 0, count: 64)
         let length = readlink("/proc/self/fd/" + name, &target, 63)
         let bytes = target[..<max(0, length)].map { UInt8(bitPattern: $0) }
-        if String(decoding: bytes, as: UTF8.self).contains("pidfd") { count += 1 }
+        if matches(String(decoding: bytes, as: UTF8.self)) { count += 1 }
     }
     return count
 }
+
+/// How many pidfds this process has.
+public func processDescriptors() -> Int { countDescriptors { $0.contains("pidfd") } }
